@@ -58,16 +58,6 @@ class LogQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class LogRecord:
-    """One line (with its newline, if it had one) as the container wrote it."""
-
-    stream: Literal["stdout", "stderr"]
-    time_ns: int
-    line: bytes
-    attributes: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """`kind`: 0 modified, 1 added, 2 deleted (Docker's numbers)."""
 
@@ -180,7 +170,10 @@ class Containers(Protocol):
         """Titles and rows, of the host's ps with these arguments, restricted to the container."""
         ...
 
-    def logs(self, ref: str, query: LogQuery) -> AsyncIterator[LogRecord]: ...
+    def logs(self, ref: str, query: LogQuery) -> AsyncIterator[bytes]:
+        """Chunks ready to send: Docker's 8-byte frames, or raw bytes where the container has a terminal."""
+        ...
+
     def stats(self, ref: str, *, stream: bool, one_shot: bool) -> AsyncIterator[tuple[Stats | None, Stats]]:
         """Pairs of the sample before and this one."""
         ...
