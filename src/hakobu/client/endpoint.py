@@ -1,0 +1,142 @@
+"""Which engine a command speaks to, and why that one.
+
+In order: `-H`, `-c`, `HAKOBU_HOST`, `HAKOBU_CONTEXT`, the caller's own socket. `DOCKER_HOST` and docker's
+contexts count only with `-c` or where the program was called as `docker`: otherwise `hakobu run` would
+drive whatever engine the user's docker is set up for.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hakobu.client.error import BadEndpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from hakobu.client.codec import Json
+
+ROOT_SOCKET = "/run/hakobu/hakobu.sock"
+DOCKER_SOCKET = "/var/run/docker.sock"
+
+
+class Endpoint:
+    """An engine's address. `own` marks the caller's own Hakobu socket, where a daemon may be started."""
+
+    __slots__ = ("address", "chosen_by", "context", "own", "port", "scheme", "tls", "url")
+
+    def __init__(
+        self, url: str, chosen_by: str = "the program", *, own: bool = False, context: str = "default"
+    ) -> None:
+        self.url = url
+        self.chosen_by = chosen_by
+        self.own = own
+        self.context = context
+        self.tls: Tls | None = None
+        self.scheme, self.address, self.port = _parse(url)
+
+    @property
+    def path(self) -> str:
+        """The socket's path of a `unix://` endpoint."""
+        return self.address
+
+    @property
+    def host_header(self) -> str:
+        """The `Host` of a request; Go's server refuses what is no host name, so a socket has a fixed one."""
+        return "api.moby.localhost" if self.scheme == "unix" else f"{self.address}:{self.port}"
+
+
+class Tls:
+    """How a TCP endpoint is secured: the files of docker's `--tlscacert`, `--tlscert`, `--tlskey`."""
+
+    __slots__ = ("ca", "cert", "key", "verify")
+
+    def __init__(self, ca: str, cert: str, key: str, verify: bool) -> None:
+        self.ca = ca
+        self.cert = cert
+        self.key = key
+        self.verify = verify
+
+
+def _parse(url: str) -> tuple[str, str, int]:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        if url.startswith("/"):
+            return "unix", url, 0
+        scheme, rest = "tcp", url
+    if scheme == "unix":
+        return "unix", rest, 0
+    if scheme in ("tcp", "http", "https"):
+        host, _, port = rest.split("/", 1)[0].rpartition(":")
+        if not port.isascii() or not port.isdigit():
+            host, port = f"{host}:{port}".strip(":"), "2376" if scheme == "https" else "2375"
+        return "tcp", host.strip("[]") or "127.0.0.1", int(port)
+    if scheme in ("ssh", "npipe", "fd"):
+        raise BadEndpoint(f"endpoints of the kind {scheme}:// are not supported: {url}")
+    raise BadEndpoint(f"unable to parse docker host `{url}`")
+
+
+def own_socket(env: Mapping[str, str], uid: int) -> str:
+    """The socket of the caller's own instance: root's, or a user's rootless one."""
+    if uid == 0:
+        return ROOT_SOCKET
+    runtime_dir = env.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
+    return f"{runtime_dir}/hakobu/hakobu.sock"
+
+
+def choose(
+    host: str = "", context: str = "", *, env: Mapping[str, str] | None = None, as_docker: bool = False
+) -> Endpoint:
+    """The endpoint for these flags and this environment; BadEndpoint where a name leads nowhere."""
+    env = os.environ if env is None else env
+    if host:
+        return Endpoint(host, "-H")
+    if context:
+        return _of_context(context, "-c", env)
+    for name in ("HAKOBU", "DOCKER") if as_docker else ("HAKOBU",):
+        if env.get(f"{name}_HOST"):
+            return Endpoint(env[f"{name}_HOST"], f"{name}_HOST")
+        if env.get(f"{name}_CONTEXT"):
+            return _of_context(env[f"{name}_CONTEXT"], f"{name}_CONTEXT", env)
+    if as_docker:
+        current = str(_read_json(f"{docker_config_dir(env)}/config.json").get("currentContext") or "")
+        if current and current != "default":
+            return _of_context(current, "docker's current context", env)
+    uid = os.getuid()
+    return Endpoint(f"unix://{own_socket(env, uid)}", "default: the caller's own socket", own=True)
+
+
+def docker_config_dir(env: Mapping[str, str]) -> str:
+    """Where the user's docker configuration is: logins, credential helpers, contexts."""
+    return env.get("DOCKER_CONFIG") or f"{env.get('HOME') or '/root'}/.docker"
+
+
+def _of_context(name: str, chosen_by: str, env: Mapping[str, str]) -> Endpoint:
+    """A docker context's endpoint. `default` is what it is for docker: DOCKER_HOST, else its own socket."""
+    if name == "default":
+        return Endpoint(env.get("DOCKER_HOST") or f"unix://{DOCKER_SOCKET}", f"{chosen_by} default")
+    import hashlib
+
+    key = hashlib.sha256(name.encode()).hexdigest()
+    meta = _read_json(f"{docker_config_dir(env)}/contexts/meta/{key}/meta.json")
+    host = str(meta.get("Endpoints", {}).get("docker", {}).get("Host") or "")
+    if not host:
+        raise BadEndpoint(f'context "{name}": context not found')
+    return Endpoint(host, f"{chosen_by} {name}", context=name)
+
+
+def _as_json(value: Any) -> Json:
+    return value
+
+
+def _read_json(path: str) -> Json:
+    from hakobu.client.codec import decode
+
+    try:
+        with open(path, "rb") as file:
+            value = decode(file.read())
+    except (OSError, ValueError):
+        return {}
+    return _as_json(value) if isinstance(value, dict) else {}

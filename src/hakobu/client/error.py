@@ -1,0 +1,54 @@
+"""What can go wrong between a client and an engine.
+
+They stand on their own, not on `hakobu.errors`: the client is also a library and a command line's first
+import, and `enum` would cost it more than the whole conversation with the engine.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hakobu.client.endpoint import Endpoint
+
+
+class ClientError(Exception):
+    """Base of every failure of this client; `hint` says what to do about it, and may be empty."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class EngineError(ClientError):
+    """The engine answered with an error: its HTTP status and its own words."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"Error response from daemon: {self.message}"
+
+
+class StreamError(ClientError):
+    """An error that came inside a stream of progress messages, after a status of 200."""
+
+
+class CannotConnect(ClientError):
+    """Nobody listens at the endpoint, or this user may not speak to it."""
+
+    def __init__(self, endpoint: Endpoint, cause: OSError) -> None:
+        self.endpoint = endpoint
+        self.cause = cause
+        super().__init__(_cannot_connect(endpoint, cause), f"this endpoint was chosen by {endpoint.chosen_by}")
+
+
+def _cannot_connect(endpoint: Endpoint, cause: OSError) -> str:
+    if isinstance(cause, PermissionError):
+        return f"permission denied while trying to connect to the Docker daemon socket at {endpoint.url}"
+    return f"Cannot connect to the Docker daemon at {endpoint.url}. Is the docker daemon running?"
+
+
+class BadEndpoint(ClientError):
+    """An endpoint that cannot be spoken to at all: an unknown scheme, a context that is not there."""

@@ -1,0 +1,82 @@
+"""Images: one method a route of `/images`. Pull, load and import give their progress as they run."""
+
+from __future__ import annotations
+
+from hakobu.client.container import encode_filters
+from hakobu.client.url import quote_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hakobu.client.codec import Json
+    from hakobu.client.container import Filters
+    from hakobu.client.transport import Body, Response, Transport
+
+
+class Images:
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, all: bool = False, filters: Filters | None = None, digests: bool = False) -> list[Json]:
+        query = {"all": all, "filters": encode_filters(filters), "digests": digests}
+        return self._transport.call("GET", "/images/json", query)
+
+    def inspect(self, image: str) -> Json:
+        return self._transport.call("GET", _path(image, "/json"))
+
+    def history(self, image: str) -> list[Json]:
+        return self._transport.call("GET", _path(image, "/history"))
+
+    def pull(self, image: str, tag: str = "", *, platform: str = "", registry_auth: str = "") -> Response:
+        """Progress messages (`Response.objects`); an error may come as their last one (`progress.check`)."""
+        query = {"fromImage": image, "tag": tag or None, "platform": platform or None}
+        headers = {"X-Registry-Auth": registry_auth} if registry_auth else {}
+        return self._transport.open("POST", "/images/create", query, headers=headers)
+
+    def push(self, image: str, tag: str = "", *, registry_auth: str = "") -> Response:
+        headers = {"X-Registry-Auth": registry_auth or "e30="}
+        return self._transport.open("POST", _path(image, "/push"), {"tag": tag or None}, headers=headers)
+
+    def import_(
+        self,
+        source: str,
+        body: Body = None,
+        *,
+        repo: str = "",
+        tag: str = "",
+        message: str = "",
+        changes: Iterable[str] = (),
+        platform: str = "",
+    ) -> Response:
+        """An image of a root file system's tar: a URL the engine fetches, or `-` with the tar as body."""
+        query = {
+            "fromSrc": source,
+            "repo": repo or None,
+            "tag": tag or None,
+            "message": message or None,
+            "changes": list(changes),
+            "platform": platform or None,
+        }
+        return self._transport.open("POST", "/images/create", query, body, content_type="application/x-tar")
+
+    def load(self, body: Body, *, quiet: bool = True) -> Response:
+        query = {"quiet": "1" if quiet else "0"}
+        return self._transport.open("POST", "/images/load", query, body, content_type="application/x-tar")
+
+    def save(self, images: Iterable[str]) -> Response:
+        return self._transport.open("GET", "/images/get", {"names": list(images)})
+
+    def tag(self, image: str, repo: str, tag: str) -> None:
+        self._transport.call("POST", _path(image, "/tag"), {"repo": repo, "tag": tag})
+
+    def remove(self, image: str, *, force: bool = False, prune: bool = True) -> list[Json]:
+        query = {"force": force, "noprune": not prune}
+        return self._transport.call("DELETE", _path(image), query) or []
+
+    def prune(self, filters: Filters | None = None) -> Json:
+        return self._transport.call("POST", "/images/prune", {"filters": encode_filters(filters)})
+
+
+def _path(image: str, action: str = "") -> str:
+    return f"/images/{quote_path(image)}{action}"

@@ -1,0 +1,86 @@
+"""Opens the connection to an endpoint: a unix socket, or TCP with and without TLS. Blocking.
+
+A unix socket is opened through `_socket`, the C half of `socket`: the Python half costs ten milliseconds
+of imports that a command line which only connects, sends and receives does not need.
+"""
+
+from __future__ import annotations
+
+import os
+from _socket import AF_UNIX, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM
+from _socket import socket as RawSocket
+
+from hakobu.client.error import CannotConnect
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from socket import socket
+
+    from hakobu.client.endpoint import Endpoint, Tls
+
+    Socket = RawSocket | socket
+
+# sockaddr_un holds 108 bytes, the terminating zero among them (unix(7)).
+_SUN_PATH_MAX = 107
+CONNECT_TIMEOUT_S = 10.0
+
+
+def connect(endpoint: Endpoint) -> Socket:
+    """A connected socket; CannotConnect with the system's reason otherwise."""
+    try:
+        if endpoint.scheme == "unix":
+            return connect_unix(endpoint.address)
+        return _connect_tcp(endpoint)
+    except OSError as e:
+        raise CannotConnect(endpoint, e) from e
+
+
+def connect_unix(path: str) -> RawSocket:
+    """Connects to a socket by its path, however long; OSError as connect(2) gives it."""
+    sock = RawSocket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+    try:
+        if len(os.fsencode(path)) <= _SUN_PATH_MAX:
+            sock.connect(path)
+        else:
+            _connect_below_dir(sock, path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _connect_below_dir(sock: RawSocket, path: str) -> None:
+    dir_fd = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sock.connect(f"/proc/self/fd/{dir_fd}/{os.path.basename(path)}")
+    finally:
+        os.close(dir_fd)
+
+
+def _connect_tcp(endpoint: Endpoint) -> Socket:
+    import socket
+
+    sock = socket.create_connection((endpoint.address, endpoint.port), CONNECT_TIMEOUT_S)
+    sock.settimeout(None)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return _wrap_tls(sock, endpoint.tls, endpoint.address) if endpoint.tls else sock
+
+
+def _wrap_tls(sock: socket, tls: Tls, host: str) -> socket:
+    import ssl
+
+    context = ssl.create_default_context(cafile=tls.ca if tls.verify else None)
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if os.path.exists(tls.cert) and os.path.exists(tls.key):
+        context.load_cert_chain(tls.cert, tls.key)
+    return context.wrap_socket(sock, server_hostname=host)
+
+
+def half_close(sock: Socket) -> None:
+    """Ends the direction towards the engine: the end of a container's stdin. A peer that left is no error."""
+    try:
+        sock.shutdown(SHUT_WR)
+    except OSError:
+        pass
