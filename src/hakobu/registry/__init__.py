@@ -1,0 +1,1 @@
+"""The distribution client: resolving references at registries, pulling and pushing."""

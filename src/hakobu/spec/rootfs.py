@@ -1,0 +1,29 @@
+"""A container's root file system as a value: the directories an overlay is made of, and its init layer.
+
+Names are relative to `snapshots_dir` and short, so that 125 of them fit into one page of mount options.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class InitEntry:
+    """One thing that must exist in every container before its mounts: absolute `path`; `target` of a link."""
+
+    path: str
+    kind: Literal["directory", "file", "link"]
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rootfs:
+    """An overlay that can be mounted: `lower` from top to bottom, at least one; `upper` and `work` of this container.
+
+    `lower[0]` is the init layer.
+    """
+
+    snapshots_dir: str
+    lower: tuple[str, ...]
+    upper: str
+    work: str
