@@ -1,0 +1,1 @@
+"""The OCI runtime: plans carried out by launcher, shim and child."""

@@ -1,0 +1,182 @@
+"""Executors of the network steps that a shim or a container's child carries out.
+
+What each step takes is told by `hakobu.network.steps`, which plans them. `SHIM` steps act in the host's
+network namespace and get the pid whose namespace is the container's; `CHILD` steps act in the namespace of
+the process that calls them. Order: a child's steps on an interface come after the shim's `veth.create` for it.
+Nothing here imports lazily, decodes names through NSS, or touches a file outside /proc.
+"""
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from hakobu.kernel import rtnetlink
+from hakobu.kernel.netlink import Netlink
+from hakobu.spec.step import Json
+
+Args = Mapping[str, Json]
+
+LISTEN_BACKLOG = 4096
+EPHEMERAL_TRIES = 64
+
+
+class Reserved(NamedTuple):
+    """A bound (and, for tcp and sctp, listening) socket, non-blocking, and the address it holds."""
+
+    socket: socket.socket
+    host_ip: str
+    host_port: int
+
+
+def _text(args: Args, key: str) -> str:
+    value = args.get(key, "")
+    if not isinstance(value, str):
+        raise OSError(errno.EINVAL, f"{key} is not text")
+    return value
+
+
+def _number(args: Args, key: str) -> int:
+    value = args.get(key, 0)
+    if not isinstance(value, int):
+        raise OSError(errno.EINVAL, f"{key} is not a number")
+    return value
+
+
+def veth_create(args: Args, pid: int) -> None:
+    with Netlink() as nl:
+        rtnetlink.create_veth(
+            nl,
+            _text(args, "host"),
+            _text(args, "peer"),
+            pid=pid,
+            mac=_text(args, "mac"),
+            bridge=_text(args, "bridge"),
+            mtu=_number(args, "mtu"),
+        )
+
+
+def veth_delete(args: Args, pid: int) -> None:
+    """Its far end goes with it. Already gone is what was wanted."""
+    with Netlink() as nl:
+        try:
+            rtnetlink.delete_link(nl, _text(args, "host"))
+        except OSError as e:
+            if e.errno != errno.ENODEV:
+                raise
+
+
+def link_up(args: Args) -> None:
+    with Netlink() as nl:
+        rtnetlink.set_up(nl, _text(args, "name"))
+
+
+def addr_add(args: Args) -> None:
+    with Netlink() as nl:
+        rtnetlink.add_address(nl, _text(args, "name"), _text(args, "address"), _number(args, "prefix"))
+
+
+def route_add(args: Args) -> None:
+    """Replaces: the default route moves when a network is connected or disconnected."""
+    with Netlink() as nl:
+        rtnetlink.add_route(
+            nl,
+            _text(args, "destination"),
+            _number(args, "prefix"),
+            gateway=_text(args, "gateway"),
+            name=_text(args, "name"),
+            metric=_number(args, "metric"),
+            replace=True,
+        )
+
+
+def sysctl_interface(args: Args) -> None:
+    """Writes /proc/sys/net/<family>/conf/<name>/<key>; /proc/sys/net always shows the writer's own namespace."""
+    parts = (_text(args, "family"), _text(args, "name"), _text(args, "key"))
+    if any(not p or "/" in p or p.startswith(".") for p in parts):
+        raise OSError(errno.EINVAL, "not an interface setting", "/".join(parts))
+    path = "/proc/sys/net/{}/conf/{}/{}".format(*parts)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        if parts[0] == "ipv6":
+            return  # a kernel without IPv6 has nothing to switch off
+        raise
+    try:
+        os.write(fd, _text(args, "value").encode("ascii"))
+    finally:
+        os.close(fd)
+
+
+def port_reserve(args: Args) -> tuple[Reserved, ...]:
+    """Binds the host's side of one published port: IPv4 and, for an empty `host_ip`, IPv6 with the same number.
+
+    `host_port` 0 takes a free one, `host_port_end` the first free one of a range. OSError(EADDRINUSE) when
+    there is none, with Docker's words for it.
+    """
+    protocol, host_ip = _text(args, "protocol") or "tcp", _text(args, "host_ip")
+    first, last = _number(args, "host_port"), _number(args, "host_port_end")
+    tries = range(first, max(first, last) + 1) if first else (0,) * EPHEMERAL_TRIES
+    failure: OSError | None = None
+    for port in tries:
+        try:
+            return _bind_all(protocol, host_ip, port)
+        except OSError as e:
+            if e.errno != errno.EADDRINUSE:
+                raise
+            failure = e
+    assert failure is not None
+    raise failure
+
+
+def _bind_all(protocol: str, host_ip: str, port: int) -> tuple[Reserved, ...]:
+    """For every address, so that both families have one port; IPv6 is left out where the host has none."""
+    if host_ip:
+        return (_bind(protocol, host_ip, port),)
+    first = _bind(protocol, "0.0.0.0", port)
+    try:
+        return first, _bind(protocol, "::", first.host_port)
+    except OSError as e:
+        if e.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            return (first,)
+        first.socket.close()
+        raise
+
+
+_KINDS = {
+    "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
+    "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
+    "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
+}
+
+
+def _bind(protocol: str, host_ip: str, port: int) -> Reserved:
+    kind, number = _KINDS[protocol]
+    v6 = ":" in host_ip
+    shown = f"[{host_ip}]:{port}" if v6 else f"{host_ip}:{port}"
+    held = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
+    try:
+        if v6:
+            held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if protocol != "udp":
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((host_ip, port))
+        if protocol != "udp":
+            held.listen(LISTEN_BACKLOG)
+        return Reserved(held, host_ip, held.getsockname()[1])
+    except OSError as e:
+        held.close()
+        words = os.strerror(e.errno or 0).lower()
+        raise OSError(e.errno, f"listen {protocol}{6 if v6 else 4} {shown}: bind: {words}") from e
+
+
+SHIM: Mapping[str, Callable[[Args, int], None]] = {"veth.create": veth_create, "veth.delete": veth_delete}
+"""Steps of the shim; `port.reserve` stands apart because its sockets are kept: `port_reserve`."""
+
+CHILD: Mapping[str, Callable[[Args], None]] = {
+    "link.up": link_up,
+    "addr.add": addr_add,
+    "route.add": route_add,
+    "sysctl.interface": sysctl_interface,
+}

@@ -1,0 +1,74 @@
+"""The steps of an endpoint, as values."""
+
+from hakobu.network import steps
+from hakobu.spec.container import Endpoint, EndpointSpec, PortBinding
+from hakobu.spec.instance import Instance
+from hakobu.spec.network import Network, NetworkSpec
+
+INSTANCE = Instance()
+
+
+def endpoint(**changes) -> Endpoint:
+    values = {
+        "spec": EndpointSpec(network="bridge"),
+        "network_id": "n" * 64,
+        "network_name": "bridge",
+        "endpoint_id": "e" * 64,
+        "ipv4": "172.17.0.2",
+        "ipv4_prefix": 16,
+        "ipv4_gateway": "172.17.0.1",
+        "mac": "02:42:ac:11:00:02",
+        "interface": "eth0",
+    }
+    return Endpoint(**{**values, **changes})
+
+
+def network(**changes) -> Network:
+    spec = NetworkSpec(**{"name": "bridge", **changes})
+    return Network(id="n" * 64, created_ns=1, spec=spec, bridge="hakobu0")
+
+
+def names(planned) -> list[str]:
+    return [s.name for s in planned]
+
+
+def test_ipv6_is_switched_off_before_an_ipv4_only_interface_goes_up():
+    planned = steps.plan_endpoint(INSTANCE, network(), endpoint())
+    assert names(planned) == ["veth.create", "sysctl.interface", "addr.add", "link.up", "route.add"]
+    assert planned[0].args == {
+        "host": "hkeeeeeeeeee",
+        "peer": "eth0",
+        "mac": "02:42:ac:11:00:02",
+        "bridge": "hakobu0",
+        "mtu": 1500,
+    }
+    assert planned[1].args["key"] == "disable_ipv6"
+
+
+def test_a_dual_stack_endpoint_has_both_addresses_and_both_routes():
+    both = endpoint(ipv6="fd00::2", ipv6_prefix=64, ipv6_gateway="fd00::1")
+    planned = steps.plan_endpoint(INSTANCE, network(), both)
+    assert names(planned) == ["veth.create", "addr.add", "addr.add", "link.up", "route.add", "route.add"]
+
+
+def test_an_internal_network_gives_no_route_out():
+    assert "route.add" not in names(steps.plan_endpoint(INSTANCE, network(internal=True), endpoint()))
+    assert "route.add" not in names(steps.plan_endpoint(INSTANCE, network(), endpoint(), default_route=False))
+
+
+def test_the_mtu_of_the_network_holds():
+    with_mtu = network(options={"com.docker.network.driver.mtu": "1280"})
+    assert steps.plan_endpoint(INSTANCE, with_mtu, endpoint())[0].args["mtu"] == 1280
+
+
+def test_ports_are_reserved_by_the_shim():
+    port = PortBinding(container_port=80, host_port=8080)
+    (planned,) = steps.plan_port_reservations([port], endpoint())
+    assert planned.name == "port.reserve" and planned.args["container_ip"] == "172.17.0.2"
+    assert planned.syscalls == ("socket", "bind", "listen")
+
+
+def test_only_user_defined_networks_have_a_resolver():
+    assert steps.plan_resolver("c" * 64, [network()]) == ()
+    (planned,) = steps.plan_resolver("c" * 64, [network(name="app")])
+    assert planned.args["networks"] == ["n" * 64]
