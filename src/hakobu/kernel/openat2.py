@@ -26,9 +26,13 @@ _ATTEMPTS: Final = 128
 
 
 def openat2(dirfd: int, path: Path, flags: int, mode: int = 0, resolve: int = RESOLVE_IN_ROOT) -> int:
-    """A new descriptor, always close-on-exec. `mode` must be 0 unless O_CREAT or O_TMPFILE is given."""
+    """A new descriptor, always close-on-exec and never a controlling terminal.
+
+    `mode` must be 0 unless O_CREAT or O_TMPFILE is given.
+    """
     encoded = os.fsencode(path)
-    how = _OPEN_HOW.pack(flags | os.O_CLOEXEC, mode, resolve)
+    flags |= os.O_CLOEXEC if flags & os.O_PATH else os.O_CLOEXEC | os.O_NOCTTY  # EINVAL beside O_PATH
+    how = _OPEN_HOW.pack(flags, mode, resolve)
     for _ in range(_ATTEMPTS):
         fd = _openat2(dirfd, encoded, how, _OPEN_HOW.size)
         if fd >= 0:

@@ -10,6 +10,8 @@ import struct
 import termios
 from typing import Final
 
+from hakobu.kernel.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
+
 TIOCGPTN: Final = 0x80045430
 TIOCSPTLCK: Final = 0x40045431
 TIOCGPTPEER: Final = 0x5441
@@ -21,7 +23,8 @@ _FLAGS: Final = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
 
 def open_master(ptmx_dirfd: int, name: str = "ptmx") -> int:
     """A new master, unlocked, from the devpts instance whose root (or whose /dev) is `ptmx_dirfd`."""
-    master_fd = os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=ptmx_dirfd)
+    # openat2 and not os.open: a sealed child (see `audit`) opens nothing by path.
+    master_fd = openat2(ptmx_dirfd, name, _FLAGS, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
     try:
         fcntl.ioctl(master_fd, TIOCSPTLCK, _INT.pack(0))
     except BaseException:
