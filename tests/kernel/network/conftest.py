@@ -4,6 +4,7 @@ import ctypes
 import os
 import pickle
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -74,3 +75,33 @@ def namespaces() -> Iterator[Callable[[], Namespace]]:
     yield make
     for namespace in made:
         namespace.close()
+
+
+@pytest.fixture
+def serving() -> Iterator[Callable[..., None]]:
+    """Servers in namespaces: each connection is told the client's address as the server sees it."""
+    servers: list[subprocess.Popen[bytes]] = []
+
+    def serve(namespace: Namespace, port: int) -> None:
+        command = ["nsenter", "-t", str(namespace.pid), "-n", sys.executable, "-c", SERVER, str(port)]
+        servers.append(subprocess.Popen(command, stdout=subprocess.PIPE))
+        out = servers[-1].stdout
+        assert out is not None and out.readline() == b"ready\n"
+
+    yield serve
+    for server in servers:
+        server.kill()
+        server.wait()
+        if server.stdout:
+            server.stdout.close()
+
+
+SERVER = """
+import socket, sys
+server = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
+print("ready", flush=True)
+while True:
+    client, address = server.accept()
+    client.send(address[0].removeprefix("::ffff:").encode())
+    client.close()
+"""

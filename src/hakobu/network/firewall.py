@@ -1,0 +1,87 @@
+"""The instance's nftables table in the kernel: changed by transactions on its own elements only.
+
+One context for the daemon's life, used from one thread. Where somebody removed the table, the next change finds
+it missing, and `restore` writes it whole again from what the caller knows.
+"""
+
+import errno
+from collections.abc import Iterable, Sequence
+
+from hakobu.kernel.nftables import Nftables
+from hakobu.network import rules
+from hakobu.network.rules import BridgeRules, PortRule
+
+
+class Firewall:
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self._nft: Nftables | None = None
+
+    @property
+    def nft(self) -> Nftables:
+        """The library is loaded with the first rule, not with the daemon."""
+        if self._nft is None:
+            self._nft = Nftables()
+        return self._nft
+
+    def close(self) -> None:
+        if self._nft is not None:
+            self._nft.close()
+            self._nft = None
+
+    def restore(self, bridges: Iterable[BridgeRules], ports: Iterable[PortRule]) -> None:
+        """Makes the table say exactly this, in one transaction; uplinks are kept."""
+        elements = [pair for bridge in bridges for pair in bridge.elements()]
+        commands = rules.base(self.table) + rules.flush_elements(self.table)
+        commands += rules.add_elements(self.table, elements)
+        commands += "".join(port.add(self.table) for port in ports)
+        self.nft.run(commands)
+
+    def add_bridge(self, bridge: BridgeRules) -> None:
+        self.nft.run(rules.add_elements(self.table, bridge.elements()))
+
+    def remove_bridge(self, bridge: BridgeRules) -> None:
+        self._gone_is_fine(rules.delete_elements(self.table, bridge.elements()))
+
+    def add_ports(self, ports: Sequence[PortRule]) -> None:
+        """One transaction. A key left over from a container that died unseen is replaced."""
+        if not ports:
+            return
+        try:
+            self.nft.run("".join(port.add(self.table) for port in ports))
+        except OSError as e:
+            if e.errno != errno.EEXIST:
+                raise
+            self.remove_ports(ports)
+            self.nft.run("".join(port.add(self.table) for port in ports))
+
+    def remove_ports(self, ports: Sequence[PortRule]) -> None:
+        if not ports:
+            return
+        try:
+            self.nft.run("".join(port.delete(self.table) for port in ports))
+        except OSError:
+            for port in ports:
+                self._gone_is_fine(port.delete(self.table))
+
+    def keep_apart(self, uplinks: Iterable[str]) -> None:
+        """These interfaces did not route among each other before; they shall not now."""
+        self.nft.run(rules.add_elements(self.table, [("uplinks", rules.quoted(name)) for name in uplinks]))
+
+    def is_present(self) -> bool:
+        try:
+            self.nft.run(f"list chains inet\nlist set inet {self.table} bridges")
+        except OSError:
+            return False
+        return True
+
+    def remove(self) -> None:
+        """The whole table; for an instance that goes for good."""
+        self._gone_is_fine(f"delete table inet {self.table}")
+
+    def _gone_is_fine(self, commands: str) -> None:
+        try:
+            self.nft.run(commands)
+        except OSError as e:
+            if e.errno != errno.ENOENT:
+                raise

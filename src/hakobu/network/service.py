@@ -1,0 +1,372 @@
+"""The networks of one instance, for the engine: records in, records out, the kernel changed between.
+
+Synchronous, and used from one thread (it owns the netlink socket and the nftables context, and the address book).
+The engine keeps the records; `restore` gets all of them at the daemon's start and makes the host agree. Whatever
+was changed on the host beside that is returned or kept in `notices` as sentences for the log.
+"""
+
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from hakobu.errors import Invalid
+from hakobu.kernel import rtnetlink
+from hakobu.kernel.netlink import Netlink
+from hakobu.network import bridge, foreign, sysctl
+from hakobu.network.failure import InterfaceExists, NetworkFailed, UnsupportedDriver, UnsupportedOption
+from hakobu.network.firewall import Firewall
+from hakobu.network.ipam import Ipam, Subnet, mac_of, mac_of_id, parse_subnet
+from hakobu.network.rules import BridgeRules, PortRule
+from hakobu.spec.container import BoundPort, Endpoint, EndpointSpec
+from hakobu.spec.instance import Instance
+from hakobu.spec.network import Network, NetworkSpec, Pool
+from hakobu.spec.plan import ReservedPort
+
+OPTION = "com.docker.network.bridge."
+_KNOWN = ("name", "enable_icc", "enable_ip_masquerade", "host_binding_ipv4", "inhibit_ipv4", "default_bridge")
+_GATEWAY_MODES = ("gateway_mode_ipv4", "gateway_mode_ipv6")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """What the daemon's configuration says of networks; names as dockerd's keys."""
+
+    default_address_pools: tuple[tuple[str, int], ...] = ()
+    bip: str = ""
+    bip6: str = ""
+    fixed_cidr: str = ""
+    fixed_cidr_v6: str = ""
+    default_gateway: str = ""
+    ipv6: bool = False
+    icc: bool = True
+    ip_masq: bool = True
+    ip_forward: bool = True
+    mtu: int = 0
+    firewall: bool = True
+    publish_proxy: bool = False
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class Networking:
+    """Bridges, addresses, firewall and published ports of one instance."""
+
+    def __init__(self, instance: Instance, settings: NetworkSettings | None = None) -> None:
+        self._instance = instance
+        self._settings = settings or NetworkSettings()
+        self._ipam = Ipam(self._settings.default_address_pools, instance.data_root)
+        self._firewall = Firewall(instance.nft_table)
+        self._netlink: Netlink | None = None
+        self._bridges: dict[str, BridgeRules] = {}
+        self._published: dict[str, list[PortRule]] = {}
+        self._ready = False
+        self.notices: list[str] = []
+
+    # -- life
+
+    def close(self) -> None:
+        self._firewall.close()
+        if self._netlink is not None:
+            self._netlink.close()
+            self._netlink = None
+
+    @property
+    def _nl(self) -> Netlink:
+        if self._netlink is None:
+            self._netlink = Netlink()
+        return self._netlink
+
+    def take_notices(self) -> list[str]:
+        """Sentences for the log since the last call."""
+        said, self.notices = self.notices, []
+        return said
+
+    def builtin(self, existing: Iterable[Network] = ()) -> tuple[Network, ...]:
+        """Records of the networks that are always there (bridge, host, none) and not in `existing`; to be stored."""
+        names = {network.name for network in existing}
+        drivers = {"bridge": "bridge", "host": "host", "none": "null"}
+        return tuple(
+            self._default_record() if name == "bridge" else _record(NetworkSpec(name=name, driver=driver))
+            for name, driver in drivers.items()
+            if name not in names
+        )
+
+    def _default_record(self) -> Network:
+        s = self._settings
+        options = {
+            OPTION + "default_bridge": "true",
+            OPTION + "enable_icc": str(s.icc).lower(),
+            OPTION + "enable_ip_masquerade": str(s.ip_masq).lower(),
+            OPTION + "host_binding_ipv4": "0.0.0.0",
+            OPTION + "name": self._instance.default_bridge,
+            "com.docker.network.driver.mtu": str(s.mtu or 1500),
+        }
+        pools: list[Pool] = []
+        if s.bip:
+            pools.append(Pool(subnet=s.bip, gateway=s.bip.split("/")[0], ip_range=s.fixed_cidr))
+        elif s.fixed_cidr:
+            pools.append(Pool(subnet=s.fixed_cidr))
+        if s.bip6 or s.fixed_cidr_v6:
+            gateway = s.bip6.split("/")[0] if s.bip6 else ""
+            pools.append(Pool(subnet=s.bip6 or s.fixed_cidr_v6, gateway=gateway))
+        return _record(NetworkSpec(name="bridge", enable_ipv6=s.ipv6, options=options, pools=tuple(pools)))
+
+    def ensure_default(self, existing: Iterable[Network] = ()) -> tuple[Network, ...]:
+        """The missing builtin networks, made and with addresses: store them."""
+        return tuple(self._make(n) if n.spec.driver == "bridge" else n for n in self.builtin(existing))
+
+    # -- networks
+
+    def create(self, spec: NetworkSpec) -> tuple[Network, tuple[str, ...]]:
+        """A new network and warnings. Its name was checked by the caller; ids are 64 hex digits."""
+        if spec.driver != "bridge":
+            raise UnsupportedDriver(spec.driver)
+        _check_options(spec)
+        network = _record(spec)
+        before = len(self.notices)
+        made = self._make(network)
+        warnings = tuple(n for n in self.notices[before:] if n.startswith("chain ") and " accepts " not in n)
+        return made, warnings
+
+    def _make(self, network: Network) -> Network:
+        name = network.spec.options.get(OPTION + "name", "") or self._instance.bridge(network.id)
+        with _kernel(f"create network {network.name}"):
+            default = name == self._instance.default_bridge
+            if not default and rtnetlink.find_link(self._nl, name) is not None:
+                raise InterfaceExists(name)
+            taken = self._taken(but=name)
+            pools = self._ipam.request(network.id, network.spec, taken)
+            made = replace(network, pools=pools, bridge=name)
+            try:
+                self._install([made])
+            except BaseException:
+                self._ipam.forget(network.id)
+                if not default:
+                    bridge.remove(self._nl, name)
+                raise
+        return made
+
+    def _taken(self, but: str = "") -> list[Subnet]:
+        """What the host routes or has addresses in, apart from one interface's own."""
+        skip = rtnetlink.find_link(self._nl, but) if but else None
+        index = skip.ifindex if skip else -1
+        found = [
+            parse_subnet(f"{r.destination}/{r.prefix}")
+            for family in (socket.AF_INET, socket.AF_INET6)
+            for r in rtnetlink.routes(self._nl, family)
+            if r.destination and r.ifindex != index and not r.destination.startswith(("fe80:", "ff"))
+        ]
+        found += [parse_subnet(f"{a.address}/{a.prefix}") for a in rtnetlink.addresses(self._nl) if a.ifindex != index]
+        return found
+
+    def _rules_of(self, network: Network) -> BridgeRules:
+        options = network.spec.options
+        return BridgeRules(
+            bridge=network.bridge,
+            subnets=tuple(pool.subnet for pool in network.pools),
+            internal=network.spec.internal,
+            masquerade=options.get(OPTION + "enable_ip_masquerade", "true").lower() != "false",
+            icc=options.get(OPTION + "enable_icc", "true").lower() != "false",
+        )
+
+    def _install(self, networks: Sequence[Network]) -> None:
+        """Bridges, rules, forwarding and other firewalls' hooks, for networks whose addresses are held."""
+        self._prepare()
+        rules = [self._rules_of(network) for network in networks]
+        for network, rule in zip(networks, rules, strict=True):
+            bridge.ensure(self._nl, network, route_localnet=not rule.internal and self._settings.firewall)
+            self._bridges[network.id] = rule
+            if self._settings.firewall:
+                self._firewall.add_bridge(rule)
+        self._open_ways_out(networks, rules)
+
+    def _prepare(self) -> None:
+        if not self._ready and self._settings.firewall:
+            self._firewall.restore(self._bridges.values(), self._all_ports())
+        self._ready = True
+
+    def _open_ways_out(self, networks: Sequence[Network], rules: Sequence[BridgeRules]) -> None:
+        leading_out = [n for n in networks if not n.spec.internal]
+        if leading_out and self._settings.ip_forward:
+            self._enable_forwarding(any(n.spec.enable_ipv6 for n in leading_out))
+        if rules and self._settings.firewall:
+            done, warnings = foreign.open_for(self._firewall.nft, self._firewall.table, [r.bridge for r in rules])
+            self.notices += done + warnings
+
+    def _enable_forwarding(self, ipv6: bool) -> None:
+        """Interfaces that did not route among each other until now go on so: only containers gain by it."""
+        uplinks = [link.name for link in rtnetlink.links(self._nl) if link.name != "lo"]
+        changed = sysctl.enable_forwarding(ipv6)
+        own = {rule.bridge for rule in self._bridges.values()}
+        apart = [name for name in uplinks if name not in own and not name.startswith("hk")]
+        if changed and apart and self._settings.firewall:
+            self._firewall.keep_apart(apart)
+            changed.append(f"{', '.join(apart)}: still no routing among these")
+        self.notices += changed
+
+    def remove(self, network: Network) -> None:
+        """Without members, as the caller has made sure."""
+        self._ipam.forget(network.id)
+        rule = self._bridges.pop(network.id, None) or self._rules_of(network)
+        if not network.bridge:
+            return
+        with _kernel(f"remove network {network.name}"):
+            bridge.remove(self._nl, network.bridge)
+            if self._settings.firewall:
+                self._prepare()
+                self._firewall.remove_bridge(rule)
+                foreign.close_for(self._firewall.nft, self._firewall.table, [network.bridge])
+
+    def restore(
+        self,
+        networks: Iterable[Network],
+        endpoints: Iterable[Endpoint] = (),
+        published: Iterable[tuple[str, Endpoint, Sequence[ReservedPort | BoundPort]]] = (),
+    ) -> None:
+        """At the daemon's start, and whenever the host may differ: all networks, every stored endpoint, and the
+        published ports of running containers (container id, endpoint, ports). Idempotent."""
+        bridges = [n for n in networks if n.spec.driver == "bridge" and n.pools]
+        for network in bridges:
+            self._ipam.adopt(network)
+            self._bridges[network.id] = self._rules_of(network)
+        for endpoint in endpoints:
+            for address in (endpoint.ipv4, endpoint.ipv6):
+                if address:
+                    self._ipam.take(endpoint.network_id, address)
+        self._published = {}
+        for container_id, endpoint, ports in published:
+            self._published.setdefault(container_id, []).extend(self._port_rules(endpoint, ports))
+        with _kernel("restore networks"):
+            self._ready = False
+            self._install(bridges)
+            self._reattach(networks=bridges, endpoints=endpoints)
+
+    def _reattach(self, networks: Sequence[Network], endpoints: Iterable[Endpoint]) -> None:
+        """veths that lost their bridge (it was deleted and made anew) return to it."""
+        by_id = {n.id: n for n in networks}
+        links = {link.name: link for link in rtnetlink.links(self._nl)}
+        for endpoint in endpoints:
+            network = by_id.get(endpoint.network_id)
+            veth = links.get(self._instance.veth(endpoint.endpoint_id))
+            if network and veth and veth.master != links[network.bridge].ifindex:
+                rtnetlink.set_link(self._nl, veth.name, bridge=network.bridge)
+                self.notices.append(f"{veth.name} is back on bridge {network.bridge}")
+
+    # -- endpoints
+
+    def join(self, network: Network, spec: EndpointSpec, interface: str = "eth0") -> Endpoint:
+        """Allots addresses. `interface` is its name in the container; the caller counts eth0, eth1, …"""
+        if network.spec.driver != "bridge":
+            return Endpoint(
+                spec=spec,
+                network_id=network.id,
+                network_name=network.name,
+                endpoint_id=secrets.token_hex(32),
+                interface="" if network.spec.driver == "host" else "lo",
+            )
+        _check_endpoint(network, spec)
+        v4 = self._ipam.allocate(network, 4, spec.ipv4) if network.spec.enable_ipv4 else None
+        try:
+            v6 = self._ipam.allocate(network, 6, spec.ipv6) if network.spec.enable_ipv6 else None
+        except BaseException:
+            if v4:
+                self._ipam.release(network.id, v4.address)
+            raise
+        endpoint_id = secrets.token_hex(32)
+        return Endpoint(
+            spec=spec,
+            network_id=network.id,
+            network_name=network.name,
+            endpoint_id=endpoint_id,
+            ipv4=v4.address if v4 else "",
+            ipv4_prefix=v4.prefix if v4 else 0,
+            ipv4_gateway=v4.gateway if v4 and not network.spec.internal else "",
+            ipv6=v6.address if v6 else "",
+            ipv6_prefix=v6.prefix if v6 else 0,
+            ipv6_gateway=v6.gateway if v6 and not network.spec.internal else "",
+            mac=spec.mac.lower() or (mac_of(v4.address) if v4 else mac_of_id(endpoint_id)),
+            interface=interface,
+        )
+
+    def leave(self, endpoint: Endpoint) -> None:
+        """Gives the addresses back. The veth went with the container's namespace, or by a `veth.delete` step."""
+        for address in (endpoint.ipv4, endpoint.ipv6):
+            if address:
+                self._ipam.release(endpoint.network_id, address)
+
+    # -- published ports
+
+    def publish(self, container_id: str, endpoint: Endpoint, ports: Sequence[ReservedPort | BoundPort]) -> None:
+        """The kernel's path to ports that the shim holds. What the kernel cannot do, the shim forwards."""
+        rules = self._port_rules(endpoint, ports)
+        if not rules:
+            return
+        with _kernel("publish ports"):
+            self._prepare()
+            self._firewall.add_ports(rules)
+        self._published.setdefault(container_id, []).extend(rules)
+
+    def unpublish(self, container_id: str) -> None:
+        rules = self._published.pop(container_id, [])
+        if rules:
+            with _kernel("withdraw ports"):
+                self._firewall.remove_ports(rules)
+
+    def _all_ports(self) -> list[PortRule]:
+        return [rule for rules in self._published.values() for rule in rules]
+
+    def _port_rules(self, endpoint: Endpoint, ports: Sequence[ReservedPort | BoundPort]) -> list[PortRule]:
+        rule = self._bridges.get(endpoint.network_id)
+        if self._settings.publish_proxy or not self._settings.firewall or rule is None or rule.internal:
+            return []
+        found: list[PortRule] = []
+        for port in ports:
+            to = endpoint.ipv6 if ":" in port.host_ip else endpoint.ipv4
+            if to:
+                host_ip = port.host_ip or "0.0.0.0"
+                found.append(PortRule(port.protocol, host_ip, port.host_port, to, port.container_port, rule.bridge))
+        return found
+
+
+def _record(spec: NetworkSpec) -> Network:
+    return Network(id=secrets.token_hex(32), created_ns=time.time_ns(), spec=spec)
+
+
+def _check_options(spec: NetworkSpec) -> None:
+    for key, value in spec.options.items():
+        name = key.removeprefix(OPTION)
+        is_known = name in _KNOWN or (name in _GATEWAY_MODES and value in ("", "nat"))
+        if key.startswith(OPTION) and not is_known:
+            raise UnsupportedOption(key, value)
+    if spec.ingress:
+        raise UnsupportedOption("ingress", "true")
+    if spec.ipam_driver not in ("", "default"):
+        raise UnsupportedOption("ipam-driver", spec.ipam_driver)
+    if not spec.enable_ipv4 and not spec.enable_ipv6:
+        raise Invalid("IPv4 or IPv6 must be enabled", field="EnableIPv4")
+
+
+def _check_endpoint(network: Network, spec: EndpointSpec) -> None:
+    if not spec.ipv4 and not spec.ipv6:
+        return
+    if network.is_default:
+        raise Invalid("user specified IP address is supported on user defined networks only", field="IPAMConfig")
+    if not any(pool.subnet for pool in network.spec.pools):
+        raise Invalid(
+            "user specified IP address is supported only when connecting to networks with user configured subnets",
+            field="IPAMConfig",
+        )
+
+
+class _kernel:
+    """Translates the kernel's refusals once, with what was being done."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise NetworkFailed(self._what, error) from error

@@ -1,0 +1,267 @@
+"""Networks end to end: containers are namespaces wired by the planned steps, the outside is one more."""
+
+import socket
+import subprocess
+import time
+
+import pytest
+
+from hakobu.kernel import rtnetlink
+from hakobu.kernel.netlink import Netlink
+from hakobu.network import steps
+from hakobu.network.service import Networking
+from hakobu.runtime import steps_network
+from hakobu.spec.container import EndpointSpec
+from hakobu.spec.instance import Instance
+from hakobu.spec.network import NetworkSpec
+from hakobu.spec.plan import ReservedPort
+from hakobu.spec.step import Place
+
+INSTANCE = Instance("/tmp/hk-test/data", "/tmp/hk-test/exec")
+
+
+def connect(address: str, port: int, timeout: float = 1.0) -> str:
+    try:
+        with socket.create_connection((address, port), timeout) as s:
+            return s.recv(100).decode()
+    except TimeoutError:
+        return "timeout"
+    except OSError as e:
+        return type(e).__name__
+
+
+@pytest.fixture
+def world(namespaces):
+    """A host (the engine's namespace), and an outside that is its neighbour and routes containers' subnets to it."""
+    host, outside = namespaces(), namespaces()
+
+    def wire():
+        with Netlink() as nl:
+            rtnetlink.create_veth(nl, "uplink", "eth9", pid=outside.pid)
+            rtnetlink.add_address(nl, "uplink", "203.0.113.1", 24)
+            rtnetlink.add_address(nl, "uplink", "2001:db8::1", 64)
+
+    def far():
+        with Netlink() as nl:
+            rtnetlink.add_address(nl, "eth9", "203.0.113.2", 24)
+            rtnetlink.add_address(nl, "eth9", "2001:db8::2", 64)
+            rtnetlink.set_up(nl, "eth9")
+            rtnetlink.add_route(nl, "172.16.0.0", 12, gateway="203.0.113.1")
+
+    def no_link_local():
+        """Its duplicate detection takes a second, in which the neighbours do not answer each other."""
+        subprocess.run("sysctl -qw net.ipv6.conf.default.accept_dad=0", shell=True, check=True)
+
+    for namespace in (host, outside):
+        namespace.run(no_link_local)
+    host.run(wire)
+    outside.run(far)
+    return host, outside
+
+
+def plug(host, container, network, endpoint, **how) -> None:
+    planned = steps.plan_loopback() + steps.plan_endpoint(INSTANCE, network, endpoint, **how)
+    for step in planned:
+        if step.place is Place.SHIM:
+            host.run(lambda step=step: steps_network.SHIM[step.name](step.args, container.pid))
+    for step in planned:
+        if step.place is Place.CHILD:
+            container.run(lambda step=step: steps_network.CHILD[step.name](step.args))
+
+
+def test_the_default_bridge_leads_out_and_published_ports_lead_in(world, namespaces, serving):
+    host, outside = world
+    container = namespaces()
+
+    def first():
+        networking = Networking(INSTANCE)
+        records = networking.ensure_default()
+        endpoint = networking.join(records[0], EndpointSpec(network="bridge"))
+        networking.publish(
+            "c1", endpoint, [ReservedPort("tcp", "0.0.0.0", 8080, 80), ReservedPort("tcp", "127.0.0.1", 8081, 80)]
+        )
+        return records, endpoint, networking.take_notices()
+
+    (default, _, _), endpoint, notices = host.run(first)
+    assert default.pools[0].subnet == "172.17.0.0/16" and endpoint.ipv4 == "172.17.0.2"
+    assert endpoint.mac == "02:42:ac:11:00:02"
+    assert any("ip_forward was 0" in n for n in notices) and any("uplink" in n for n in notices)
+    plug(host, container, default, endpoint)
+    serving(container, 80)
+    serving(outside, 80)
+
+    assert outside.run(lambda: connect("203.0.113.1", 8080)) == "203.0.113.2"
+    assert host.run(lambda: connect("127.0.0.1", 8080)) == "172.17.0.1"
+    assert host.run(lambda: connect("127.0.0.1", 8081)) == "172.17.0.1"
+    assert host.run(lambda: connect("203.0.113.1", 8080)) == "203.0.113.1"
+    # through the published port back to itself: left to the shim's socket, which this test does not have
+    assert container.run(lambda: connect("172.17.0.1", 8080)) == "ConnectionRefusedError"
+    # out, masqueraded
+    assert container.run(lambda: connect("203.0.113.2", 80)) == "203.0.113.1"
+    # not published, and directly routed: nothing gets in
+    assert outside.run(lambda: connect("172.17.0.2", 80)) == "timeout"
+    assert outside.run(lambda: connect("203.0.113.1", 8081)) == "ConnectionRefusedError"
+
+    def l2_neighbour():
+        """A neighbour that sends 127.0.0.1 to us by its routing table."""
+        subprocess.run(
+            "sysctl -qw net.ipv4.conf.all.route_localnet=1; ip addr del 127.0.0.1/8 dev lo; "
+            "ip route add 127.0.0.1 via 203.0.113.1 src 203.0.113.2",
+            shell=True,
+            check=True,
+        )
+        return connect("127.0.0.1", 8081)
+
+    assert outside.run(l2_neighbour) == "timeout"
+
+    def later():
+        networking = Networking(INSTANCE)
+        networking.restore([default], [endpoint], [("c1", endpoint, [ReservedPort("tcp", "0.0.0.0", 8080, 80)])])
+        answered = connect("127.0.0.1", 8080)
+        networking.unpublish("c1")
+        return answered, connect("127.0.0.1", 8080), networking.join(default, EndpointSpec(network="bridge")).ipv4
+
+    assert host.run(later) == ("172.17.0.1", "ConnectionRefusedError", "172.17.0.3")
+
+
+def test_bridges_are_isolated_and_internal_ones_closed(world, namespaces, serving):
+    host, outside = world
+    a, b, c, d = namespaces(), namespaces(), namespaces(), namespaces()
+
+    def make():
+        networking = Networking(INSTANCE)
+        one, _ = networking.create(NetworkSpec(name="one", enable_ipv6=True))
+        two, _ = networking.create(NetworkSpec(name="two", internal=True))
+        three, _ = networking.create(NetworkSpec(name="three"))
+        ends = [networking.join(n, EndpointSpec(network=n.name)) for n in (one, two, one, three)]
+        networking.publish(
+            "c", ends[2], [ReservedPort("tcp", "0.0.0.0", 9000, 80), ReservedPort("tcp", "::", 9000, 80)]
+        )
+        return one, two, three, ends
+
+    one, two, three, (end_a, end_b, end_c, end_d) = host.run(make)
+    assert (one.pools[0].subnet, two.pools[0].subnet) == ("172.17.0.0/16", "172.18.0.0/16")
+    assert end_a.ipv6.startswith("fd") and not end_b.ipv4_gateway
+    for container, network, end in ((a, one, end_a), (b, two, end_b), (c, one, end_c), (d, three, end_d)):
+        plug(host, container, network, end)
+        serving(container, 80)
+    serving(outside, 80)
+    assert a.run(lambda: connect(end_c.ipv4, 80)) == end_a.ipv4
+    assert a.run(lambda: connect(end_c.ipv6, 80)) == end_a.ipv6
+    assert outside.run(lambda: connect("2001:db8::1", 9000)) == "2001:db8::2"
+    assert a.run(lambda: connect("2001:db8::2", 80)) == "2001:db8::1"
+    # from another bridge: not straight, but by the published port
+    assert d.run(lambda: connect(end_c.ipv4, 80)) == "timeout"
+    assert d.run(lambda: connect("203.0.113.1", 9000)) == "172.19.0.2"
+
+    def try_hard():
+        """Even with a route of its own making, an internal container gets nowhere."""
+        subprocess.run("ip route add default via 172.18.0.1", shell=True, check=True)
+        return connect("203.0.113.2", 80), connect(end_a.ipv4, 80), connect("203.0.113.1", 9000)
+
+    assert b.run(try_hard) == ("timeout", "timeout", "ConnectionRefusedError")
+    assert a.run(lambda: connect(end_b.ipv4, 80)) == "timeout"
+
+
+def test_removed_bridges_and_tables_come_back_at_the_next_start(world, namespaces, serving):
+    host, _ = world
+    container = namespaces()
+
+    def make():
+        networking = Networking(INSTANCE)
+        one, _ = networking.create(NetworkSpec(name="one"))
+        return one, networking.join(one, EndpointSpec(network="one"))
+
+    one, end = host.run(make)
+    plug(host, container, one, end)
+    serving(container, 80)
+
+    def break_and_mend():
+        subprocess.run(f"ip link del {one.bridge}; nft delete table inet {INSTANCE.nft_table}", shell=True, check=True)
+        broken = connect(end.ipv4, 80)
+        networking = Networking(INSTANCE)
+        networking.restore([one], [end], [("c", end, [ReservedPort("tcp", "0.0.0.0", 8080, 80)])])
+        mended = connect("127.0.0.1", 8080)
+        networking.remove(one)
+        return broken, mended, [link.name for link in rtnetlink.links(networking._nl)]
+
+    broken, mended, links = host.run(break_and_mend)
+    assert broken != mended == "172.17.0.1"
+    assert one.bridge not in links
+
+
+def test_another_firewall_that_drops_is_given_accepting_rules_in_its_own_hook(world, namespaces, serving):
+    host, outside = world
+    container = namespaces()
+    serving(outside, 80)
+
+    def make():
+        subprocess.run(
+            "nft 'add table ip filter;"
+            "add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; };"
+            "add chain ip filter DOCKER-USER; add rule ip filter FORWARD jump DOCKER-USER;"
+            "add rule ip filter DOCKER-USER counter return'",
+            shell=True,
+            check=True,
+        )
+        networking = Networking(INSTANCE)
+        one, _ = networking.create(NetworkSpec(name="one"))
+        end = networking.join(one, EndpointSpec(network="one"))
+        networking.publish("c", end, [ReservedPort("tcp", "0.0.0.0", 8080, 80)])
+        return one, end, networking.take_notices()
+
+    one, end, notices = host.run(make)
+    assert f"chain ip filter DOCKER-USER accepts {one.bridge}" in notices
+    plug(host, container, one, end)
+    serving(container, 80)
+    assert container.run(lambda: connect("203.0.113.2", 80)) == "203.0.113.1"
+    assert outside.run(lambda: connect("203.0.113.1", 8080)) == "203.0.113.2"
+
+    def again_and_away():
+        networking = Networking(INSTANCE)
+        networking.restore([one], [end])
+        twice = subprocess.run(
+            "nft list chain ip filter DOCKER-USER", shell=True, capture_output=True, text=True
+        ).stdout
+        networking.remove(one)
+        after = subprocess.run(
+            "nft list chain ip filter DOCKER-USER", shell=True, capture_output=True, text=True
+        ).stdout
+        return twice.count(one.bridge), after.count(one.bridge), after.count("return")
+
+    assert host.run(again_and_away) == (2, 0, 1)
+
+
+def test_a_chain_without_a_hook_for_others_is_warned_about(world):
+    host, _ = world
+
+    def make():
+        subprocess.run(
+            "nft 'add table inet mine; add chain inet mine fw { type filter hook forward priority 0; policy drop; }'",
+            shell=True,
+            check=True,
+        )
+        return Networking(INSTANCE).create(NetworkSpec(name="one"))[1]
+
+    assert host.run(make) == ("chain inet mine fw drops forwarded packets: containers may not reach the network",)
+
+
+def test_adding_a_port_is_quick_and_many_ports_do_not_slow_it(world):
+    host, _ = world
+
+    def measure():
+        networking = Networking(INSTANCE)
+        one, _ = networking.create(NetworkSpec(name="one"))
+        end = networking.join(one, EndpointSpec(network="one"))
+        took = []
+        for n in range(200):
+            start = time.perf_counter_ns()
+            networking.publish(f"c{n}", end, [ReservedPort("tcp", "0.0.0.0", 10000 + n, 80)])
+            took.append(time.perf_counter_ns() - start)
+        for n in range(200):
+            networking.unpublish(f"c{n}")
+        return sorted(took)[100] / 1e6, networking._firewall.nft.run(f"list map inet {INSTANCE.nft_table} anyports4")
+
+    median, left = host.run(measure)
+    print(f"publish: {median:.3f} ms")
+    assert "elements" not in left
