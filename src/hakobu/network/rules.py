@@ -81,8 +81,9 @@ CHAINS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "type nat hook postrouting priority srcnat; policy accept;",
         (
             "oifname @bridges ip saddr 127.0.0.0/8 masquerade",
-            # between bridges (by a published port) answers come back through here: no need to hide who asks
-            "oifname @bridges accept",
+            "oifname . ip saddr @own4 accept",
+            "oifname . ip6 saddr @own6 accept",
+            # also from bridge to bridge by a published port: an answer sent straight back would be dropped in raw
             "ip saddr @masquerade4 masquerade",
             "ip6 saddr @masquerade6 masquerade",
         ),

@@ -152,7 +152,7 @@ def test_bridges_are_isolated_and_internal_ones_closed(world, namespaces, servin
     assert a.run(lambda: connect("2001:db8::2", 80)) == "2001:db8::1"
     # from another bridge: not straight, but by the published port
     assert d.run(lambda: connect(end_c.ipv4, 80)) == "timeout"
-    assert d.run(lambda: connect("203.0.113.1", 9000)) == "172.19.0.2"
+    assert d.run(lambda: connect("203.0.113.1", 9000)) == "172.17.0.1"
 
     def try_hard():
         """Even with a route of its own making, an internal container gets nowhere."""

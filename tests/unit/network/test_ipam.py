@@ -46,7 +46,7 @@ def test_a_range_narrows_what_is_given_but_not_what_may_be_asked_for():
     network = made(book, "a", Pool(subnet="172.28.0.0/16", ip_range="172.28.5.0/24", gateway="172.28.5.254"))
     assert book.allocate(network, 4).address == "172.28.5.0"
     assert book.allocate(network, 4, "172.28.9.9") == ipam.Allocation("172.28.9.9", 16, "172.28.5.254")
-    with pytest.raises(failure.AddressInUse, match="^Address already in use$"):
+    with pytest.raises(failure.AddressInUse, match=r"^Address already in use$"):
         book.allocate(network, 4, "172.28.9.9")
     with pytest.raises(failure.AddressOutside, match="does not belong to any of this network's subnets"):
         book.allocate(network, 4, "172.29.0.1")
@@ -55,7 +55,7 @@ def test_a_range_narrows_what_is_given_but_not_what_may_be_asked_for():
 def test_conflicts_and_nonsense_are_refused():
     book = ipam.Ipam()
     made(book, "a", Pool(subnet="10.1.0.0/16"))
-    with pytest.raises(failure.PoolOverlaps, match="^Pool overlaps with other one on this address space$"):
+    with pytest.raises(failure.PoolOverlaps, match=r"^Pool overlaps with other one on this address space$"):
         made(book, "b", Pool(subnet="10.1.2.0/24"))
     for bad in (
         Pool(subnet="10.2.0.0/33"),
