@@ -1,0 +1,24 @@
+"""Control groups of all three layouts behind one interface.
+
+`layout.detect` says what is mounted, `open_tree` gives the `Tree` for it, a tree gives a `Cgroup` by its path
+(`/hakobu/<id>`, relative to the mounts). A cgroup is created with its limits, processes start in it (`clone_fd`)
+or join it (`join_fds`, `join`), it is watched, frozen, killed and deleted.
+
+Joining is the expensive part: to move another process (`cgroup.procs`) the kernel waits for an RCU grace period,
+about 10 ms a hierarchy. It does not where a process is cloned into a v2 cgroup, nor where a single-threaded process
+writes `0` to a v1 `tasks` file itself (30 µs).
+"""
+
+from hakobu.kernel.cgroup.interface import Cgroup, Tree
+from hakobu.kernel.cgroup.layout import Layout, detect
+from hakobu.kernel.cgroup.v1 import TreeV1
+from hakobu.kernel.cgroup.v2 import TreeV2
+
+
+def open_tree(layout: Layout | None = None) -> Tree:
+    """The tree of this host, or of a given layout. OSError(ENOENT) where no cgroup file system is mounted."""
+    found = detect() if layout is None else layout
+    return TreeV2(found) if found.version == "v2" else TreeV1(found)
+
+
+__all__ = ["Cgroup", "Layout", "Tree", "detect", "open_tree"]

@@ -1,0 +1,310 @@
+"""Cgroup v1 and the hybrid layout: one directory a hierarchy, and one in the v2 hierarchy where there is one.
+
+A container has a directory in the hierarchies that count or guard (`_ALWAYS`); in the others only once a limit of
+theirs is set, because each costs time at every start. In the hybrid layout the v2 directory serves what v2 does
+better without any controller: killing and freezing all at once, and cloning into it.
+"""
+
+import os
+import signal
+from typing import Final
+
+from hakobu.kernel.cgroup import convert, device, stats_v1
+from hakobu.kernel.cgroup.file import (
+    clean_path,
+    has,
+    number,
+    pairs,
+    processes,
+    read,
+    remove_tree,
+    wait_until,
+    walk,
+    write,
+)
+from hakobu.kernel.cgroup.interface import MissingController, Stats
+from hakobu.kernel.cgroup.layout import Layout
+from hakobu.kernel.cgroup.oom import OomWatch, watch_oom_control
+from hakobu.spec.resources import BlockIO, Cpu, Memory, Resources, ThrottleDevice
+
+_ALWAYS: Final = frozenset(("memory", "cpu", "cpuacct", "pids", "blkio", "devices", "freezer", "name=systemd"))
+
+
+class TreeV1:
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    def cgroup(self, path: str) -> "CgroupV1":
+        return CgroupV1(self.layout, clean_path(path))
+
+    def leave_inner_node(self, path: str, leaf: str) -> None:
+        """v1 has no rule against processes in inner nodes: nothing to do."""
+
+
+class CgroupV1:
+    def __init__(self, layout: Layout, path: str) -> None:
+        self.layout = layout
+        self.path = path
+
+    def _directory(self, controller: str) -> str:
+        """Where a controller has this cgroup; `MissingController` where it is not mounted."""
+        mount = self.layout.controllers.get(controller)
+        if mount is None:
+            raise MissingController(controller, "its limits", self.path)
+        return mount + self.path
+
+    def _unified(self) -> str:
+        return self.layout.unified + self.path if self.layout.unified else ""
+
+    def _main(self) -> str:
+        """The directory that says what exists and which processes are in it."""
+        if unified := self._unified():
+            return unified
+        for controller in ("freezer", "memory", "pids", *self.layout.controllers):
+            if mount := self.layout.controllers.get(controller):
+                return mount + self.path
+        raise MissingController("freezer", "any hierarchy", self.path)
+
+    def exists(self) -> bool:
+        return os.path.isdir(self._main())
+
+    def create(self, resources: Resources) -> None:
+        wanted = _ALWAYS | convert.needed_controllers(resources)
+        for mount, controllers in self.layout.hierarchies():
+            if controllers & wanted:
+                self._make(mount, "cpuset" in controllers)
+        if self.layout.unified:
+            self._make(self.layout.unified, False)
+        self.apply(resources)
+
+    def _make(self, mount: str, cpuset: bool) -> None:
+        directory = mount
+        for part in self.path.strip("/").split("/"):
+            parent, directory = directory, f"{directory}/{part}"
+            try:
+                os.mkdir(directory, 0o755)
+            except FileExistsError:
+                continue
+            if cpuset:  # a cpuset without processors and memory takes no process
+                for name in ("cpuset.cpus", "cpuset.mems"):
+                    if not read(directory, name).strip():
+                        write(directory, name, read(parent, name).strip())
+
+    def _ensure(self, controller: str) -> str:
+        """The controller's directory; made, and the cgroup's processes moved in, where it was left out at first."""
+        directory = self._directory(controller)
+        if not os.path.isdir(directory):
+            self._make(self.layout.controllers[controller], controller == "cpuset")
+            for pid in self.processes():
+                write(directory, "cgroup.procs", str(pid))
+        return directory
+
+    def apply(self, resources: Resources) -> None:
+        if resources.unified:
+            name = next(iter(resources.unified))
+            raise MissingController(name.partition(".")[0], f"{name} (a file of cgroup v2)", self.path)
+        wanted = convert.needed_controllers(resources)
+        directories = {controller: self._ensure(controller) for controller in sorted(wanted)}
+        if "memory" in directories:
+            _apply_memory(directories["memory"], resources.memory)
+        if "cpu" in directories:
+            _apply_cpu(directories["cpu"], resources.cpu)
+        if "cpuset" in directories:
+            _apply_cpuset(directories["cpuset"], resources.cpu)
+        if "pids" in directories:
+            write(directories["pids"], "pids.max", convert.pids_max(resources.pids_limit or 0))
+        if "blkio" in directories:
+            _apply_block_io(directories["blkio"], resources.block_io)
+        for rule in resources.devices:
+            write(directories["devices"], *device.v1_line(rule))
+        _apply_rest(directories, resources)
+
+    def clone_fd(self) -> int:
+        unified = self._unified()
+        return os.open(unified, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if unified else -1
+
+    def join_fds(self) -> list[int]:
+        """`tasks` and not `cgroup.procs`: a thread that moves itself need not stop the whole machine's forks."""
+        fds: list[int] = []
+        try:
+            for mount, _ in self.layout.hierarchies():
+                try:
+                    fds.append(os.open(f"{mount}{self.path}/tasks", os.O_WRONLY | os.O_CLOEXEC))
+                except FileNotFoundError:
+                    continue
+        except BaseException:
+            for fd in fds:
+                os.close(fd)
+            raise
+        return fds
+
+    def add(self, pid: int) -> None:
+        directories = [mount + self.path for mount, _ in self.layout.hierarchies()]
+        for directory in [*directories, *filter(None, [self._unified()])]:
+            if os.path.isdir(directory):
+                write(directory, "cgroup.procs", str(pid))
+
+    def directories(self) -> dict[str, str]:
+        return {
+            ",".join(sorted(controllers)): mount + self.path
+            for mount, controllers in self.layout.hierarchies()
+            if os.path.isdir(mount + self.path)
+        }
+
+    def processes(self) -> list[int]:
+        return processes(self._main())
+
+    def kill(self) -> None:
+        unified = self._unified()
+        if unified and has(unified, "cgroup.kill"):
+            write(unified, "cgroup.kill", "1")
+        # Who is in a v1 hierarchy and not in v2's (it was moved, or there is none) is found by its pid. A frozen
+        # process takes no signal, but what is frozen cannot fork either: freeze, signal, thaw.
+        directory = self._frozen_directory()
+        if directory is None or not os.path.isdir(directory) or not processes(directory):
+            return
+        write(directory, "freezer.state", "FROZEN")
+        for pid in processes(directory):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        for below in walk(directory):
+            write(below, "freezer.state", "THAWED")
+
+    def _frozen_directory(self) -> str | None:
+        mount = self.layout.controllers.get("freezer")
+        return mount + self.path if mount else None
+
+    def _v2_freezer(self) -> str:
+        unified = self._unified()
+        return unified if unified and has(unified, "cgroup.freeze") else ""
+
+    def freeze(self) -> None:
+        if unified := self._v2_freezer():
+            write(unified, "cgroup.freeze", "1")
+            wait_until(lambda: "frozen 1" in read(unified, "cgroup.events"), "cgroup.freeze", self.path)
+            return
+        directory = self._ensure("freezer")
+
+        def frozen() -> bool:
+            # The kernel gives up silently (FREEZING) where a process forked meanwhile: say it again.
+            write(directory, "freezer.state", "FROZEN")
+            return read(directory, "freezer.state").strip() == "FROZEN"
+
+        wait_until(frozen, "freezer.state", self.path)
+
+    def thaw(self) -> None:
+        if unified := self._v2_freezer():
+            write(unified, "cgroup.freeze", "0")
+        else:
+            write(self._ensure("freezer"), "freezer.state", "THAWED")
+
+    def is_frozen(self) -> bool:
+        if unified := self._v2_freezer():
+            return read(unified, "cgroup.freeze").strip() == "1"
+        directory = self._frozen_directory()
+        return directory is not None and read(directory, "freezer.state").strip() in ("FROZEN", "FREEZING")
+
+    def stats(self) -> Stats:
+        return stats_v1.read_stats({name: mount + self.path for name, mount in self.layout.controllers.items()})
+
+    def oom_kills(self) -> int:
+        mount = self.layout.controllers.get("memory")
+        return pairs(read(mount + self.path, "memory.oom_control")).get("oom_kill", 0) if mount else 0
+
+    def watch_oom(self) -> OomWatch:
+        return watch_oom_control(self._directory("memory"), self.oom_kills)
+
+    def delete(self) -> None:
+        for mount, _ in self.layout.hierarchies():
+            remove_tree(mount + self.path)
+        if unified := self._unified():
+            remove_tree(unified)
+
+
+def _apply_memory(directory: str, memory: Memory) -> None:
+    limits = [
+        (name, value)
+        for name, value in (
+            ("memory.limit_in_bytes", memory.limit),
+            ("memory.memsw.limit_in_bytes", memory.swap),
+        )
+        if value is not None
+    ]
+    # The kernel wants memory <= memory + swap at every moment, so the order depends on the direction.
+    if len(limits) == 2 and _is_raised(read(directory, "memory.memsw.limit_in_bytes"), memory.swap):
+        limits.reverse()
+    for name, value in limits:
+        write(directory, name, str(value))
+    if memory.reservation is not None:
+        write(directory, "memory.soft_limit_in_bytes", str(memory.reservation))
+    if memory.swappiness is not None:
+        write(directory, "memory.swappiness", str(memory.swappiness))
+    if memory.disable_oom_killer:
+        write(directory, "memory.oom_control", "1")
+
+
+def _is_raised(now: str, wanted: int | None) -> bool:
+    return wanted is not None and (wanted < 0 or wanted > number(now))
+
+
+def _apply_cpu(directory: str, cpu: Cpu) -> None:
+    period_and_quota: list[tuple[str, int | None]] = [
+        ("cpu.cfs_period_us", cpu.period),
+        ("cpu.cfs_quota_us", cpu.quota),
+    ]
+    # A shorter period may be refused while the old quota stands, and the other way round.
+    if cpu.period is not None and cpu.quota is not None and cpu.period < number(read(directory, "cpu.cfs_period_us")):
+        period_and_quota.reverse()
+    for name, value in (
+        ("cpu.shares", cpu.shares or None),
+        *period_and_quota,
+        ("cpu.cfs_burst_us", cpu.burst),
+        ("cpu.rt_period_us", cpu.realtime_period or None),
+        ("cpu.rt_runtime_us", cpu.realtime_runtime or None),
+        ("cpu.idle", cpu.idle),
+    ):
+        if value is not None and (name != "cpu.cfs_period_us" or value):
+            write(directory, name, str(value))
+
+
+def _apply_cpuset(directory: str, cpu: Cpu) -> None:
+    if cpu.cpus:
+        write(directory, "cpuset.cpus", cpu.cpus)
+    if cpu.mems:
+        write(directory, "cpuset.mems", cpu.mems)
+
+
+def _apply_block_io(directory: str, block: BlockIO) -> None:
+    prefix = "blkio" if has(directory, "blkio.weight") else "blkio.bfq"
+    if block.weight:
+        write(directory, f"{prefix}.weight", str(block.weight))
+    for item in block.weight_device:
+        if item.weight:
+            write(directory, f"{prefix}.weight_device", f"{item.major}:{item.minor} {item.weight}")
+    throttles: tuple[tuple[str, tuple[ThrottleDevice, ...]], ...] = (
+        ("read_bps", block.throttle_read_bps_device),
+        ("write_bps", block.throttle_write_bps_device),
+        ("read_iops", block.throttle_read_iops_device),
+        ("write_iops", block.throttle_write_iops_device),
+    )
+    for name, devices in throttles:
+        for item in devices:
+            write(directory, f"blkio.throttle.{name}_device", f"{convert.device_number(item)} {item.rate}")
+
+
+def _apply_rest(directories: dict[str, str], resources: Resources) -> None:
+    for page in resources.hugepage_limits:
+        write(directories["hugetlb"], f"hugetlb.{page.page_size}.limit_in_bytes", str(page.limit))
+    if resources.network_class_id is not None:
+        write(directories["net_cls"], "net_cls.classid", str(resources.network_class_id))
+    for interface, priority in resources.network_priorities.items():
+        write(directories["net_prio"], "net_prio.ifpriomap", f"{interface} {priority}")
+    for name, limits in resources.rdma.items():
+        write(directories["rdma"], "rdma.max", rdma_line(name, dict(limits)))
+
+
+def rdma_line(device_name: str, limits: dict[str, int]) -> str:
+    words = {"hcaHandles": "hca_handle", "hcaObjects": "hca_object"}
+    return " ".join([device_name, *(f"{words[key]}={value}" for key, value in limits.items())])
