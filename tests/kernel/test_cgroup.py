@@ -49,11 +49,14 @@ class Sleeper:
         read_fd, write_fd = os.pipe()
         self.pid, self.pidfd = clone3(0, cgroup_fd=clone_fd)
         if self.pid == 0:
-            join(fds)
-            if os.fork() == 0:
-                os.write(write_fd, b"x")
-            while True:
-                signal.pause()
+            try:
+                join(fds)
+                if os.fork() == 0:
+                    os.write(write_fd, b"x")
+                while True:
+                    signal.pause()
+            finally:
+                os._exit(1)
         for fd in [*fds, write_fd, *([clone_fd] if clone_fd >= 0 else [])]:
             os.close(fd)
         os.read(read_fd, 1)

@@ -94,7 +94,7 @@ for _hook in (_before_fork, _after_fork_child, _after_fork_parent):
     _hook.restype = None
 
 # struct clone_args: flags pidfd child_tid parent_tid exit_signal stack stack_size tls set_tid set_tid_size cgroup
-_CLONE_ARGS: Final = struct.Struct("11Q")
+CLONE_ARGS: Final = struct.Struct("11Q")
 _SCHED_ATTR: Final = struct.Struct("IIQiIQQQ")  # struct sched_attr, version 0
 _pidfd_cell = c_int(-1)
 
@@ -118,7 +118,7 @@ def clone3(flags: int, *, cgroup_fd: int = -1, exit_signal: int = signal.SIGCHLD
     if cgroup_fd >= 0:
         flags |= CLONE_INTO_CGROUP
     cell = ctypes.addressof(_pidfd_cell)
-    args = _CLONE_ARGS.pack(flags, cell, tid, 0, exit_signal, 0, 0, 0, 0, 0, max(cgroup_fd, 0))
+    args = CLONE_ARGS.pack(flags, cell, tid, 0, exit_signal, 0, 0, 0, 0, 0, max(cgroup_fd, 0))
     _before_fork()
     pid = _clone3(args, len(args))
     if pid < 0 and ctypes.get_errno() == errno.ENOSYS and not flags & (CLONE_NEWTIME | CLONE_INTO_CGROUP):

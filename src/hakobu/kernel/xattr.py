@@ -28,7 +28,7 @@ _XATTR_ARGS: Final = struct.Struct("QII")  # struct xattr_args: value, size, fla
 _has_at: bool | None = None
 
 
-def _use_at() -> bool:
+def has_xattrat() -> bool:
     """Whether this kernel has the calls: an empty argument struct answers EINVAL, an old kernel ENOSYS."""
     global _has_at
     if _has_at is None:
@@ -55,7 +55,7 @@ def _old_path(dirfd: int, name: bytes) -> bytes:
 
 def set_at(dirfd: int, name: bytes, attribute: str, value: bytes) -> None:
     name = _component(name)
-    if not _use_at():
+    if not has_xattrat():
         os.setxattr(_old_path(dirfd, name), attribute, value, follow_symlinks=False)
         return
     buffer = ctypes.create_string_buffer(value, len(value)) if value else None
@@ -66,7 +66,7 @@ def set_at(dirfd: int, name: bytes, attribute: str, value: bytes) -> None:
 
 def get_at(dirfd: int, name: bytes, attribute: str) -> bytes:
     name = _component(name)
-    if not _use_at():
+    if not has_xattrat():
         return os.getxattr(_old_path(dirfd, name), attribute, follow_symlinks=False)
     buffer = ctypes.create_string_buffer(XATTR_SIZE_MAX)
     args = _XATTR_ARGS.pack(ctypes.addressof(buffer), XATTR_SIZE_MAX, 0)
@@ -76,7 +76,7 @@ def get_at(dirfd: int, name: bytes, attribute: str) -> bytes:
 
 def list_at(dirfd: int, name: bytes) -> list[str]:
     name = _component(name)
-    if not _use_at():
+    if not has_xattrat():
         return os.listxattr(_old_path(dirfd, name), follow_symlinks=False)
     buffer = ctypes.create_string_buffer(XATTR_LIST_MAX)
     size = check(_listxattrat(dirfd, name, AT_SYMLINK_NOFOLLOW, buffer, XATTR_LIST_MAX), "listxattrat", name)
@@ -85,7 +85,7 @@ def list_at(dirfd: int, name: bytes) -> list[str]:
 
 def remove_at(dirfd: int, name: bytes, attribute: str) -> None:
     name = _component(name)
-    if not _use_at():
+    if not has_xattrat():
         os.removexattr(_old_path(dirfd, name), attribute, follow_symlinks=False)
         return
     if _removexattrat(dirfd, name, AT_SYMLINK_NOFOLLOW, os.fsencode(attribute)) < 0:
