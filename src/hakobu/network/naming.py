@@ -1,0 +1,50 @@
+"""From the engine's records to the snapshot of names: which container answers to what, where. Pure."""
+
+from collections.abc import Iterable
+
+from hakobu.network.files import FALLBACK, ResolvConf
+from hakobu.network.resolver.names import Asker, Member, NamedNetwork, Snapshot
+from hakobu.spec.container import Container, Endpoint
+from hakobu.spec.network import Network
+
+SHORT_ID = 12
+
+
+def has_names(network: Network) -> bool:
+    """User-defined bridges have; the default one never had, and images rely on that."""
+    return network.spec.driver == "bridge" and not network.is_default
+
+
+def names_of(container: Container, endpoint: Endpoint) -> tuple[str, ...]:
+    """Its own name first, then its aliases there and its short id."""
+    own = container.name.lstrip("/")
+    return tuple(dict.fromkeys((own, *endpoint.spec.aliases, container.id[:SHORT_ID])))
+
+
+def snapshot(networks: Iterable[Network], running: Iterable[Container], host: ResolvConf) -> Snapshot:
+    """`running` are the containers whose names hold now; `host` is the host's resolv.conf, loopback servers too:
+    the resolver asks from the host's namespace, so they answer it."""
+    bridges = {n.id: n for n in networks if n.spec.driver == "bridge"}
+    members: dict[str, list[Member]] = {key: [] for key in bridges}
+    askers: dict[str, Asker] = {}
+    for container in running:
+        joined = [e for e in container.endpoints if e.network_id in bridges]
+        for endpoint in joined:
+            if has_names(bridges[endpoint.network_id]):
+                members[endpoint.network_id].append(Member(names_of(container, endpoint), endpoint.ipv4, endpoint.ipv6))
+        if any(has_names(bridges[e.network_id]) for e in joined):
+            askers[container.id] = Asker(
+                networks=tuple(e.network_id for e in joined),
+                servers=container.spec.dns or host.nameservers or FALLBACK,
+                links=_links(joined),
+            )
+    named = {
+        key: NamedNetwork(network.name, network.spec.internal, tuple(members[key])) for key, network in bridges.items()
+    }
+    return Snapshot(named, askers)
+
+
+def _links(endpoints: Iterable[Endpoint]) -> dict[str, str]:
+    """`container:alias` of user-defined networks: a name of this container's own for another."""
+    pairs = (link.partition(":") for endpoint in endpoints for link in endpoint.spec.links)
+    return {(alias or name).lstrip("/").lower(): name.lstrip("/") for name, _, alias in pairs}
