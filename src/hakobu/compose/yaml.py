@@ -40,8 +40,7 @@ def parse(text: str, file: str) -> Node:
 
 
 def _events(text: str) -> _Events:
-    events: object = yaml.parse(text, Loader=_LOADER)  # pyright: ignore[reportUnknownMemberType]
-    return cast("_Events", events)
+    return cast("_Events", yaml.parse(text, Loader=_LOADER))  # pyright: ignore[reportUnknownMemberType]
 
 
 class _Composer:

@@ -1,0 +1,248 @@
+"""Limits: `deploy` as far as one machine carries it out, ulimits, devices, files by reference, logging."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hakobu.compose.failure import BadComposeFile
+from hakobu.compose.model.document import compact, mapping, number
+from hakobu.compose.model.reading import (
+    format_duration,
+    items_of,
+    read_choice,
+    read_duration,
+    read_fields,
+    read_int,
+    read_labels,
+    read_mapping,
+    read_number,
+    read_options,
+    read_size,
+    read_string,
+    read_text,
+    typed,
+)
+from hakobu.compose.node import MappingNode, Node, Scalar
+from hakobu.spec.step import Json
+
+_SWARM = "it belongs to clusters, not to one machine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Limits or reservations; zero is unset."""
+
+    cpus: float = 0
+    memory: int = 0
+    pids: int = 0
+
+    def to_json(self) -> Json:
+        memory = str(self.memory) if self.memory else ""
+        return compact([("cpus", number(self.cpus)), ("memory", memory), ("pids", self.pids)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployRestart:
+    condition: str = ""
+    delay: int | None = None
+    max_attempts: int | None = None
+    window: int | None = None
+
+    def to_json(self) -> Json:
+        document = compact([("condition", self.condition)])
+        if self.delay is not None:
+            document["delay"] = format_duration(self.delay)
+        if self.max_attempts is not None:
+            document["max_attempts"] = self.max_attempts
+        if self.window is not None:
+            document["window"] = format_duration(self.window)
+        return document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deploy:
+    mode: str = ""
+    replicas: int | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    limits: Resources | None = None
+    reservations: Resources | None = None
+    restart_policy: DeployRestart | None = None
+
+    def to_json(self) -> Json:
+        document = compact([("mode", self.mode)])
+        if self.replicas is not None:
+            document["replicas"] = self.replicas
+        if self.labels:
+            document["labels"] = mapping(dict(self.labels))
+        resources: dict[str, Json] = {}
+        if self.limits:
+            resources["limits"] = self.limits.to_json()
+        if self.reservations:
+            resources["reservations"] = self.reservations.to_json()
+        document["resources"] = resources
+        if self.restart_policy:
+            document["restart_policy"] = self.restart_policy.to_json()
+        document["placement"] = {}
+        return document
+
+
+def read_deploy(node: Node, path: str) -> Deploy:
+    parts = read_fields(
+        node,
+        path,
+        {
+            "mode": lambda n, p: read_choice(n, p, ("replicated",)),
+            "replicas": read_int,
+            "labels": lambda n, p: tuple(read_labels(n, p).items()),
+            "resources": _read_resources,
+            "restart_policy": _read_restart,
+        },
+        dict.fromkeys(("update_config", "rollback_config", "placement", "endpoint_mode"), _SWARM),
+    )
+    resources: dict[str, Any] = parts.pop("resources", {})
+    return Deploy(**parts, **resources)
+
+
+def _read_resources(node: Node, path: str) -> dict[str, Any]:
+    return read_fields(node, path, {"limits": _read_limits, "reservations": _read_limits})
+
+
+def _read_limits(node: Node, path: str) -> Resources:
+    fields = read_fields(
+        node,
+        path,
+        {"cpus": read_number, "memory": read_size, "pids": read_int},
+        {"devices": "devices are not reserved", "generic_resources": _SWARM},
+    )
+    return Resources(**fields)
+
+
+def _read_restart(node: Node, path: str) -> DeployRestart:
+    fields = read_fields(
+        node,
+        path,
+        {
+            "condition": lambda n, p: read_choice(n, p, ("none", "on-failure", "any")),
+            "max_attempts": read_int,
+            "delay": read_duration,
+            "window": read_duration,
+        },
+    )
+    return DeployRestart(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Ulimit:
+    """`single` sets both."""
+
+    soft: int
+    hard: int
+    single: bool = False
+
+    def to_json(self) -> Json:
+        if self.single and self.soft:
+            return self.soft
+        return compact([("soft", self.soft), ("hard", self.hard)])
+
+
+def read_ulimits(node: Node, path: str) -> dict[str, Ulimit]:
+    return {name: _read_ulimit(value, f"{path}.{name}") for name, value in sorted(read_mapping(node, path))}
+
+
+def _read_ulimit(node: Node, path: str) -> Ulimit:
+    if isinstance(node, Scalar):
+        value = read_int(node, path)
+        return Ulimit(value, value, True)
+    fields = read_fields(node, path, {"soft": read_int, "hard": read_int})
+    if len(fields) != 2:
+        raise BadComposeFile(node.mark, "needs soft and hard", path=path)
+    return Ulimit(fields["soft"], fields["hard"])
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    source: str
+    target: str
+    permissions: str = "rwm"
+
+    def to_json(self) -> Json:
+        return compact([("source", self.source), ("target", self.target), ("permissions", self.permissions)])
+
+
+def read_devices(node: Node, path: str) -> tuple[Device, ...]:
+    return tuple(_read_device(item, f"{path}.{i}") for i, item in enumerate(items_of(node, path)))
+
+
+def _read_device(node: Node, path: str) -> Device:
+    if isinstance(node, MappingNode):
+        fields = read_fields(node, path, dict.fromkeys(("source", "target", "permissions"), read_string))
+        source = fields.get("source", "")
+        if not source:
+            raise BadComposeFile(node.mark, "needs a source", path=path)
+        return Device(source, fields.get("target") or source, fields.get("permissions") or "rwm")
+    parts = read_string(node, path).split(":")
+    if len(parts) > 3 or not parts[0]:
+        raise BadComposeFile(node.mark, "is not a device", path=path, hint="write /dev/HOST[:/dev/CONTAINER[:rwm]]")
+    return Device(parts[0], parts[1] if len(parts) > 1 else parts[0], parts[2] if len(parts) > 2 else "rwm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReference:
+    """A config or secret as a service takes it; `mode` None leaves the file's own."""
+
+    source: str
+    target: str = ""
+    uid: str = ""
+    gid: str = ""
+    mode: int | None = None
+
+    def to_json(self) -> Json:
+        mode = "" if self.mode is None else f"0{self.mode:o}"
+        return compact(
+            [("source", self.source), ("target", self.target), ("uid", self.uid), ("gid", self.gid), ("mode", mode)]
+        )
+
+
+def read_file_references(node: Node, path: str, default_directory: str = "") -> tuple[FileReference, ...]:
+    """Configs and secrets; a secret's default target is below `default_directory`."""
+    return tuple(_read_reference(item, f"{path}.{i}", default_directory) for i, item in enumerate(items_of(node, path)))
+
+
+def _read_reference(node: Node, path: str, default_directory: str) -> FileReference:
+    if isinstance(node, Scalar):
+        source = read_string(node, path)
+        return FileReference(source=source, target=f"{default_directory}/{source}" if default_directory else "")
+    fields = read_fields(
+        node,
+        path,
+        {"source": read_string, "target": read_string, "uid": read_text, "gid": read_text, "mode": _read_mode},
+    )
+    source = str(fields.get("source") or "")
+    if not source:
+        raise BadComposeFile(node.mark, "needs a source", path=path)
+    if default_directory and not fields.get("target"):
+        fields["target"] = f"{default_directory}/{source}"
+    return FileReference(**fields)
+
+
+def _read_mode(node: Node, path: str) -> int:
+    value = typed(node, path, "a file mode")
+    if isinstance(value, str):
+        try:
+            return int(value, 8)
+        except ValueError:
+            raise BadComposeFile(node.mark, f"is not a file mode: {value!r}", path=path) from None
+    return read_int(node, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    driver: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> Json:
+        return compact([("driver", self.driver), ("options", mapping(dict(self.options)))])
+
+
+def read_logging(node: Node, path: str) -> Logging:
+    fields = read_fields(node, path, {"driver": read_string, "options": lambda n, p: tuple(read_options(n, p).items())})
+    return Logging(**fields)

@@ -1,0 +1,118 @@
+"""docs/compose.md says what the reader does: its tables are those of the code, all attributes among them."""
+
+import re
+from pathlib import Path
+
+from hakobu.compose.model.attribute import ATTRIBUTES, REFUSED
+from hakobu.compose.model.service import Service
+from hakobu.compose.reference import attribute_table, top_level_table
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "compose.md"
+
+SPECIFICATION = [
+    "annotations",
+    "attach",
+    "blkio_config",
+    "build",
+    "cap_add",
+    "cap_drop",
+    "cgroup",
+    "cgroup_parent",
+    "command",
+    "configs",
+    "container_name",
+    "cpu_count",
+    "cpu_percent",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
+    "cpu_shares",
+    "cpus",
+    "cpuset",
+    "credential_spec",
+    "depends_on",
+    "deploy",
+    "develop",
+    "device_cgroup_rules",
+    "devices",
+    "dns",
+    "dns_opt",
+    "dns_search",
+    "domainname",
+    "entrypoint",
+    "env_file",
+    "environment",
+    "expose",
+    "extends",
+    "external_links",
+    "extra_hosts",
+    "gpus",
+    "group_add",
+    "healthcheck",
+    "hostname",
+    "image",
+    "init",
+    "ipc",
+    "isolation",
+    "label_file",
+    "labels",
+    "links",
+    "logging",
+    "mac_address",
+    "mem_limit",
+    "mem_reservation",
+    "mem_swappiness",
+    "memswap_limit",
+    "models",
+    "network_mode",
+    "networks",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "pid",
+    "pids_limit",
+    "platform",
+    "ports",
+    "post_start",
+    "pre_start",
+    "pre_stop",
+    "privileged",
+    "profiles",
+    "provider",
+    "pull_policy",
+    "pull_refresh_after",
+    "read_only",
+    "restart",
+    "runtime",
+    "scale",
+    "secrets",
+    "security_opt",
+    "shm_size",
+    "stdin_open",
+    "stop_grace_period",
+    "stop_signal",
+    "storage_opt",
+    "sysctls",
+    "tmpfs",
+    "tty",
+    "ulimits",
+    "use_api_socket",
+    "user",
+    "userns_mode",
+    "uts",
+    "volumes",
+    "volumes_from",
+    "working_dir",
+]
+
+
+def test_the_tables_are_current() -> None:
+    text = DOCUMENT.read_text()
+    found = dict(re.findall(r"<!-- ([a-z-]+): .*?-->\n\n(.*?)\n<!-- end -->", text, re.DOTALL))
+    assert found == {"top-level": top_level_table(), "attributes": attribute_table()}
+
+
+def test_every_attribute_of_the_specification_is_decided() -> None:
+    works = [a.name for a in ATTRIBUTES]
+    assert sorted([*works, *REFUSED]) == sorted(SPECIFICATION)
+    assert set(works) <= set(Service.__dataclass_fields__)
