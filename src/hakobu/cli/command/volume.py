@@ -1,0 +1,123 @@
+"""`volume ls`, `create`, `rm`."""
+
+from __future__ import annotations
+
+from hakobu.cli.failure import Silent
+from hakobu.cli.kind import BOOL, LIST, MAP, STRING
+from hakobu.cli.listing import FILTERS, FORMAT, chosen_format, filters_of, labels_text, show, show_ids
+from hakobu.cli.table import MANY, Command, Flag
+from hakobu.cli.template.value import Method, Record
+from hakobu.cli.text.size import decimal
+from hakobu.client.error import EngineError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hakobu.cli.session import Session
+    from hakobu.cli.table import Values
+    from hakobu.client.codec import Json
+
+LS = Command(
+    "volume ls",
+    "[OPTIONS]",
+    "List volumes",
+    aliases=("volume ls", "volume list"),
+    flags=(FILTERS, FORMAT, Flag("quiet", "q", BOOL, "Show the names only")),
+)
+CREATE = Command(
+    "volume create",
+    "[OPTIONS] [VOLUME]",
+    "Create a volume",
+    most=1,
+    flags=(
+        Flag("driver", "d", STRING, "Driver of the volume", "local"),
+        Flag("label", "", LIST, "Set a label"),
+        Flag("name", "", STRING, "Name of the volume", hidden=True),
+        Flag("opt", "o", MAP, "Option of the driver"),
+    ),
+)
+RM = Command(
+    "volume rm",
+    "[OPTIONS] VOLUME [VOLUME...]",
+    "Remove volumes that no container uses",
+    least=1,
+    most=MANY,
+    aliases=("volume rm", "volume remove"),
+    flags=(Flag("force", "f", BOOL, "Do not mind a volume that does not exist"),),
+)
+COLUMNS = (("Driver", "DRIVER"), ("Name", "VOLUME NAME"))
+HEADERS: dict[str, object] = {
+    **dict(COLUMNS),
+    "Availability": "AVAILABILITY",
+    "Group": "GROUP",
+    "Labels": "LABELS",
+    "Links": "LINKS",
+    "Mountpoint": "MOUNTPOINT",
+    "Scope": "SCOPE",
+    "Size": "SIZE",
+    "Status": "STATUS",
+}
+
+
+def ls(session: Session, values: Values, arguments: list[str]) -> int:
+    from hakobu.cli.command.network import natural
+
+    volumes = session.engine.volumes.list(filters_of(values))
+    volumes.sort(key=lambda volume: natural(str(volume["Name"])))
+    form = chosen_format(session, values, "volumesFormat")
+    if values.on("quiet") and form == "table":
+        show_ids(session, [str(volume["Name"]) for volume in volumes])
+        return 0
+    show(session, form, [volume_row(volume) for volume in volumes], COLUMNS, HEADERS)
+    return 0
+
+
+def volume_row(volume: Json) -> Record:
+    labels: dict[str, str] = volume.get("Labels") or {}
+    usage: Json = volume.get("UsageData") or {}
+    members = {
+        "Availability": lambda: "N/A",
+        "Driver": lambda: volume.get("Driver", ""),
+        "Group": lambda: "N/A",
+        "Label": lambda: Method(lambda name: labels.get(str(name), "")),
+        "Labels": lambda: labels_text(labels),
+        "Links": lambda: str(usage["RefCount"]) if usage else "N/A",
+        "Mountpoint": lambda: volume.get("Mountpoint", ""),
+        "Name": lambda: volume.get("Name", ""),
+        "Scope": lambda: volume.get("Scope", ""),
+        "Size": lambda: decimal(usage["Size"]) if usage else "N/A",
+        "Status": lambda: "N/A",
+    }
+    return _VolumeRow(members, "*formatter.volumeContext")
+
+
+class _VolumeRow(Record):
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, object]:
+        return {name: self.members[name]() for name in sorted(self.members) if name != "Label"}
+
+
+def create(session: Session, values: Values, arguments: list[str]) -> int:
+    body: Json = {
+        "Name": arguments[0] if arguments else values.text("name"),
+        "Driver": values.text("driver"),
+        "DriverOpts": values.pairs("opt"),
+        "Labels": dict([item.partition("=")[::2] for item in values.texts("label")]),
+    }
+    session.line(str(session.engine.volumes.create(body)["Name"]))
+    return 0
+
+
+def rm(session: Session, values: Values, arguments: list[str]) -> int:
+    failed = False
+    for name in arguments:
+        try:
+            session.engine.volumes.remove(name, force=values.on("force"))
+        except EngineError as e:
+            session.error(str(e))
+            failed = True
+            continue
+        session.line(name)
+    if failed:
+        raise Silent(1)
+    return 0

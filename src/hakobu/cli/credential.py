@@ -1,0 +1,60 @@
+"""Logins for registries, read from the user's docker configuration and its credential helpers.
+
+A secret is read when a registry is spoken to, for that registry alone, and goes into one header.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+
+from hakobu.client.codec import decode, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from hakobu.client.codec import Json
+
+HUB_KEY = "https://index.docker.io/v1/"
+
+
+def registry_auth(config: Mapping[str, Any], host: str) -> str:
+    """The value of `X-Registry-Auth` for a registry's host; empty where nobody is logged in."""
+    key = HUB_KEY if host == "docker.io" else host
+    login = _from_helper(config, key) or _from_file(config, key)
+    if not login:
+        return ""
+    login["serveraddress"] = key
+    return b2a_base64(encode(login), newline=False).decode().replace("+", "-").replace("/", "_")
+
+
+def _from_file(config: Mapping[str, Any], key: str) -> Json:
+    logins: Json = config.get("auths") or {}
+    entry: Json = logins.get(key) or logins.get(f"https://{key}") or logins.get(f"https://{key}/v1/") or {}
+    if entry.get("identitytoken"):
+        return {"identitytoken": entry["identitytoken"]}
+    if not entry.get("auth"):
+        return {}
+    user, _, secret = a2b_base64(str(entry["auth"])).decode("utf-8", "replace").partition(":")
+    return {"username": user, "password": secret.rstrip("\0")}
+
+
+def _from_helper(config: Mapping[str, Any], key: str) -> Json:
+    name = (config.get("credHelpers") or {}).get(key) or config.get("credsStore")
+    if not name or "/" in str(name):
+        return {}
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            [f"docker-credential-{name}", "get"], input=key.encode(), capture_output=True, check=False
+        )
+        answer = decode(done.stdout) if done.returncode == 0 else {}
+    except (OSError, ValueError):
+        return {}
+    if not answer.get("Secret"):
+        return {}
+    if answer.get("Username") == "<token>":
+        return {"identitytoken": answer["Secret"]}
+    return {"username": answer.get("Username", ""), "password": answer["Secret"]}

@@ -1,0 +1,147 @@
+"""The names of all commands, and which module holds each. Data only: nothing of it is imported here.
+
+`"ps": "listing.container_ls"` means: `hakobu.cli.command.listing` has the table `CONTAINER_LS` and the
+function `container_ls`. `GROUPS` are the management commands; `PASSED` hand their arguments on untouched.
+"""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "attach": "attach.attach",
+    "commit": "commit.commit",
+    "cp": "cp.cp",
+    "create": "create.create",
+    "diff": "diff.diff",
+    "events": "events.events",
+    "exec": "execute.execute",
+    "export": "archive.export",
+    "history": "history.history",
+    "images": "images.images",
+    "import": "archive.import_image",
+    "info": "info.info",
+    "inspect": "inspect.inspect",
+    "kill": "signal.kill",
+    "load": "archive.load",
+    "logs": "logs.logs",
+    "pause": "each.pause",
+    "port": "port.port",
+    "ps": "ps.ps",
+    "pull": "pull.pull",
+    "push": "pull.push",
+    "rename": "each.rename",
+    "restart": "signal.restart",
+    "rm": "remove.rm",
+    "rmi": "remove.rmi",
+    "run": "run.run",
+    "save": "archive.save",
+    "start": "start.start",
+    "stats": "stats.stats",
+    "stop": "signal.stop",
+    "tag": "each.tag",
+    "top": "top.top",
+    "unpause": "each.unpause",
+    "update": "update.update",
+    "version": "version.version",
+    "wait": "each.wait",
+    "container inspect": "inspect.container_inspect",
+    "container prune": "prune.container_prune",
+    "image inspect": "inspect.image_inspect",
+    "image prune": "prune.image_prune",
+    "network connect": "network.connect",
+    "network create": "network.create",
+    "network disconnect": "network.disconnect",
+    "network inspect": "inspect.network_inspect",
+    "network ls": "network.ls",
+    "network prune": "prune.network_prune",
+    "network rm": "network.rm",
+    "system df": "df.df",
+    "system prune": "prune.system_prune",
+    "volume create": "volume.create",
+    "volume inspect": "inspect.volume_inspect",
+    "volume ls": "volume.ls",
+    "volume prune": "prune.volume_prune",
+    "volume rm": "volume.rm",
+}
+
+# Second names: the same command under its group, or a shorter word for it.
+SAME = {
+    **{
+        f"container {name}": name
+        for name in [
+            "attach",
+            "commit",
+            "cp",
+            "create",
+            "diff",
+            "exec",
+            "export",
+            "kill",
+            "logs",
+            "pause",
+            "port",
+            "rename",
+            "restart",
+            "rm",
+            "run",
+            "start",
+            "stats",
+            "stop",
+            "top",
+            "unpause",
+            "update",
+            "wait",
+        ]
+    },
+    **{f"image {name}": name for name in ["history", "import", "load", "pull", "push", "save", "tag"]},
+    "container ls": "ps",
+    "image ls": "images",
+    "image rm": "rmi",
+    "system events": "events",
+    "system info": "info",
+}
+
+# Words that are understood but not shown: they lead to the command of the second name.
+ALIASES = {
+    "container list": "container ls",
+    "container ps": "container ls",
+    "container remove": "container rm",
+    "image list": "image ls",
+    "image remove": "image rm",
+    "network list": "network ls",
+    "network remove": "network rm",
+    "volume list": "volume ls",
+    "volume remove": "volume rm",
+}
+
+GROUPS = {
+    "container": "Manage containers",
+    "image": "Manage images",
+    "network": "Manage networks",
+    "system": "Manage the engine",
+    "volume": "Manage volumes",
+}
+
+# Commands of other parts of the program: module, function, and their line in the help.
+PASSED = {
+    "compose": ("hakobu.compose.command", "Run applications of several containers from a Compose file"),
+    "explain": ("hakobu.cli.explain", "Show what a command does, step by step, down to the system calls"),
+    "image bootstrap": ("hakobu.bootstrap.command", "Build a base image from a distribution's packages"),
+    "daemon": ("hakobu.cli.daemon", "Run the engine in the foreground"),
+}
+
+
+def resolve(words: list[str]) -> tuple[str, int]:
+    """The command a line begins with, and how many words name it; ("", 0) where there is none."""
+    for count in (2, 1):
+        name = " ".join(words[:count])
+        if len(words) < count:
+            continue
+        name = ALIASES.get(name, name)
+        if name in COMMANDS or name in SAME or name in PASSED:
+            return name, count
+    return "", 0
+
+
+def names() -> list[str]:
+    """Every command, groups' members among them, in one list."""
+    return sorted({*COMMANDS, *SAME, *PASSED})

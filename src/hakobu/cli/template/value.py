@@ -1,0 +1,139 @@
+"""Values in a template: how Go prints them, what counts as true, how they compare.
+
+JSON decoded for `inspect` has lost the difference between a Go struct and a Go map; `MAPS` names the
+members of the API's documents that are maps, every other object is printed as a struct.
+"""
+
+from __future__ import annotations
+
+from hakobu.cli.template.lexer import TemplateError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MAPS = frozenset(
+    [
+        "Annotations",
+        "AuxiliaryAddresses",
+        "AuxAddress",
+        "Config",
+        "Containers",
+        "Data",
+        "DriverOpts",
+        "ExposedPorts",
+        "GraphDriver",
+        "Labels",
+        "Log",
+        "LogConfig",
+        "Networks",
+        "Options",
+        "Opts",
+        "PortBindings",
+        "Ports",
+        "RootFS",
+        "Runtimes",
+        "Sysctls",
+        "Services",
+        "Status",
+        "StorageOpt",
+        "Tmpfs",
+        "Volumes",
+    ]
+) - {"Config", "GraphDriver", "LogConfig", "RootFS", "Log"}
+
+
+class Record:
+    """A row of a list: named members, computed when asked for. `type_name` is what errors call it."""
+
+    __slots__ = ("members", "type_name")
+    is_row = True
+
+    def __init__(self, members: Mapping[str, Callable[[], object]], type_name: str) -> None:
+        self.members = members
+        self.type_name = type_name
+
+    def to_json(self) -> dict[str, object]:
+        """All plain members, sorted: what `{{json .}}` gives."""
+        return {name: self.members[name]() for name in sorted(self.members)}
+
+
+class Struct(dict[str, object]):
+    """An object that Go has as a struct: printed without its names, its absent members are errors."""
+
+
+class Method:
+    """A member that takes arguments, such as `.Label "name"`."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Callable[..., object]) -> None:
+        self.call = call
+
+
+def shown(value: object) -> str:
+    """As Go's `%v` prints it."""
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, Record):
+        return "{" + " ".join(shown(member) for member in value.to_json().values()) + "}"
+    if isinstance(value, Struct):
+        return "{" + " ".join(shown(member) for member in value.values()) + "}"
+    if isinstance(value, dict):
+        items: dict[str, object] = value  # pyright: ignore[reportUnknownVariableType]
+        return "map[" + " ".join(f"{name}:{shown(items[name])}" for name in sorted(items)) + "]"
+    if isinstance(value, (list, tuple)):
+        return "[" + " ".join(shown(item) for item in value) + "]"  # pyright: ignore[reportUnknownVariableType]
+    return str(value)
+
+
+def _float(value: float) -> str:
+    if value == int(value) and abs(value) < 1e21:
+        return str(int(value))
+    return repr(value)
+
+
+def structured(value: object, name: str = "") -> object:
+    """Decoded JSON with its structs marked; what stands below a map's name stays a map."""
+    if isinstance(value, dict):
+        items: dict[str, object] = value  # pyright: ignore[reportUnknownVariableType]
+        members = {key: structured(item, key if name not in MAPS else "") for key, item in items.items()}
+        return members if name in MAPS else Struct(members)
+    if isinstance(value, list):
+        return [structured(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def is_true(value: object) -> bool:
+    """Go's truth: zero, empty and nil are false, a struct is true."""
+    if isinstance(value, (Struct, Record)):
+        return True
+    return bool(value)
+
+
+def compare(left: object, right: object, name: str) -> int:
+    """-1, 0 or 1; TemplateError for kinds that cannot be compared."""
+    kinds = (_kind(left), _kind(right))
+    if kinds[0] != kinds[1]:
+        if name in ("eq", "ne") and None in (left, right):
+            return 1
+        raise TemplateError(f"error calling {name}: incompatible types for comparison")
+    if kinds[0] == "other" or (kinds[0] == "bool" and name not in ("eq", "ne")):
+        raise TemplateError(f"error calling {name}: non-comparable type")
+    if left == right:
+        return 0
+    return -1 if left < right else 1  # pyright: ignore[reportOperatorIssue]
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, (int, float)):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "nil" if value is None else "other"
