@@ -22,6 +22,7 @@ _LIBC_HOLDING_GIL: Final = ctypes.PyDLL(None, use_errno=True)
 
 # name -> (x86_64, aarch64), from asm/unistd_64.h and asm-generic/unistd.h. From 424 on all architectures agree.
 _NUMBERS: Final[dict[str, tuple[int, int]]] = {
+    "rt_sigaction": (13, 134),
     "clone": (56, 220),
     "setresuid": (117, 147),
     "setresgid": (119, 149),

@@ -5,11 +5,16 @@ Real-time signals count from 34, as C libraries do (the kernel's 32 and 33 belon
 
 import re
 import signal
+from ctypes import c_char_p, c_int, c_ulong, c_void_p
 from typing import Final
+
+from hakobu.kernel.libc import check, syscall
 
 SIGRTMIN: Final = 34
 SIGRTMAX: Final = 64
 
+_rt_sigaction = syscall("rt_sigaction", c_int, c_char_p, c_void_p, c_ulong)
+_SIGACTION_BYTES: Final = 32  # struct kernel_sigaction: handler, flags, restorer (x86_64), mask
 _PLAIN: Final = {item.name: int(item) for item in signal.Signals if not item.name.startswith("SIGRT")}
 _ALIASES: Final = {"SIGCLD": 17, "SIGIOT": 6, "SIGPOLL": 29, "SIGSTKFLT": 16, "SIGUNUSED": 31}
 NAMES: Final[dict[int, str]] = {number: name for name, number in _PLAIN.items() if name not in _ALIASES} | {
@@ -46,6 +51,14 @@ def signal_name(number: int) -> str:
     if SIGRTMIN <= number <= SIGRTMAX:
         return "SIGRTMIN" if number == SIGRTMIN else f"SIGRTMIN+{number - SIGRTMIN}"
     return str(number)
+
+
+def default_all() -> None:
+    """Every signal to SIG_DFL by the raw call: also the two of the thread library, which a parent may ignore."""
+    action = bytes(_SIGACTION_BYTES)
+    for number in range(1, SIGRTMAX + 1):
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            check(_rt_sigaction(number, action, None, 8), "rt_sigaction")
 
 
 def reset_all() -> None:

@@ -1,0 +1,107 @@
+"""The process between clone3 and execve: it carries out the CHILD steps of its plan, and nothing else.
+
+Invariant: it never returns into the shim's code; whatever happens it ends in execve or `_exit`. What it reads
+of a container it reads through descriptors from outside, before the root is entered; from then on it only
+calls the kernel. Nothing may be imported here: every module its steps use is loaded by the launcher.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hakobu.kernel import process
+from hakobu.runtime.failure import ProgramNotFound, UserNotFound
+from hakobu.runtime.handshake import hear, say
+from hakobu.runtime.passwd import Identity
+from hakobu.spec.plan import Plan
+from hakobu.spec.step import Json, Place, Step
+
+Args = Mapping[str, Json]
+
+
+@dataclass(slots=True)
+class Child:
+    """What steps hand on to later steps. `root_fd` is the container's root, seen from outside until the pivot."""
+
+    sock: socket.socket
+    root_fd: int = -1
+    null_fd: int = -1
+    identity: Identity | None = None
+    terminal: bool = False
+    slave_fd: int = -1
+    stdio: tuple[int, int, int] = (-1, -1, -1)
+    columns: int = 0
+    rows: int = 0
+    init_pidfd: int = -1
+    userns: bool = False
+    wired: bool = False
+    join_fds: tuple[int, ...] = ()
+    program: str = ""
+    failpoint: str = ""
+
+
+Executor = Callable[[Child, Args], None]
+_NETWORK = frozenset({"link.up", "addr.add", "route.add", "sysctl.interface", "link.rename"})
+
+
+def run(child: Child, plan: Plan, executors: Mapping[str, Executor]) -> None:
+    """Never returns."""
+    index, results = -1, list[Json]()
+    step = Step("start", Place.CHILD)
+    try:
+        process.set_parent_death_signal(9)
+        if child.userns:
+            hear(child.sock, "mapped")
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+        for index, step in plan.at(Place.CHILD):
+            if step.name == "program.execute":
+                _await_wiring(child)
+                say(child.sock, "prepared", results=results)
+                hear(child.sock, "start")
+            if step.name in _NETWORK:
+                _await_wiring(child)
+            if child.failpoint and child.failpoint == step.name:
+                raise OSError(5, "failpoint", step.name)
+            started = time.monotonic_ns()
+            executors[step.name](child, step.args)
+            results.append([index, started, time.monotonic_ns() - started])
+        raise OSError(22, "the plan has no program to execute")
+    except BaseException as error:  # the stream may be gone as well: then there is nobody to tell
+        _report(child, step, index, error)
+    finally:
+        os._exit(127)
+
+
+def _await_wiring(child: Child) -> None:
+    """The shim's part must be done before an interface is touched, or before the child says that it is ready."""
+    if not child.wired:
+        hear(child.sock, "wired")
+        child.wired = True
+
+
+def _report(child: Child, step: Step, index: int, error: BaseException) -> None:
+    code, kind = 128, "internal"
+    if isinstance(error, ProgramNotFound):
+        code, text = error.exit_code, str(error)
+    elif isinstance(error, UserNotFound):
+        code, text, kind = 126, str(error), "invalid"
+    elif isinstance(error, OSError):
+        what = f": {error.filename!r}" if error.filename else ""
+        text = f"{step.name}{_about(step)}: {error.strerror or error}{what}"
+    else:
+        text = f"{step.name}: {type(error).__name__}: {error}"
+    try:
+        say(child.sock, "failed", step=step.name, index=index, reason=text, exit_code=code, kind=kind)
+    except BaseException:
+        pass
+
+
+def _about(step: Step) -> str:
+    for key in ("target", "path", "name", "source"):
+        value = step.args.get(key)
+        if isinstance(value, str) and value:
+            return f" {value}"
+    return ""

@@ -1,0 +1,51 @@
+"""The handshake between the shim and a container's first process (or an exec's), over one SEQPACKET pair.
+
+    | shim                                       | child                                        |
+    |--------------------------------------------|----------------------------------------------|
+    | cgroup.create, opens what is to be joined  |                                              |
+    | clone3 ───────────────────────────────────▶| process.harden (not dumpable, fds closed)    |
+    | idmap.write                                |                                              |
+    | "mapped" (user namespaces only) ──────────▶| takes ids 0 inside                           |
+    | veth.create, port.reserve                  | mounts, devices (side by side with the veth) |
+    | "wired" ──────────────────────────────────▶| addresses, routes; pivot_root; masks         |
+    |◀────────────────────── "console" + master  | (with a terminal, before the pivot)          |
+    |                                            | joins its v1 cgroups itself (late, so that   |
+    |                                            |   the setup is not charged); limits, ids,    |
+    |◀────────────────────── "prepared", results |   capabilities, seccomp                      |
+    | reads back capabilities and seccomp        | waits                                        |
+    | reports `created` to the daemon            |                                              |
+    | "start" ──────────────────────────────────▶| execve                                       |
+    | sees the end of the stream: it succeeded   | (close-on-exec closes the child's end)       |
+    |◀────────────────────── "failed" + why      | at any point, instead; then _exit            |
+
+Messages are JSON objects with `say`; descriptors travel beside them. The child treats anything unexpected,
+and the end of the stream, as the order to leave: it fails closed.
+"""
+
+import json
+import socket
+from collections.abc import Sequence
+from typing import cast
+
+from hakobu.kernel import scm
+from hakobu.spec.step import Json
+
+
+class HandshakeBroken(Exception):
+    """The other side ended or said what does not fit."""
+
+
+def say(sock: socket.socket, word: str, fds: Sequence[int] = (), **facts: Json) -> None:
+    scm.send(sock, json.dumps({"say": word, **facts}).encode(), fds)
+
+
+def hear(sock: socket.socket, *expected: str) -> tuple[dict[str, Json], tuple[int, ...]]:
+    """The next message, which must be one of `expected`."""
+    message = scm.receive(sock)
+    if message is None:
+        raise HandshakeBroken(f"the other side ended before it said {' or '.join(expected)}")
+    told = cast("dict[str, Json]", json.loads(message.body))
+    if told.get("say") not in expected:
+        message.close()
+        raise HandshakeBroken(f"expected {' or '.join(expected)}, heard {told.get('say')}")
+    return told, message.fds

@@ -1,0 +1,366 @@
+"""The daemon's side of launcher and shims: the `Runtime` protocol on an event loop, without a thread.
+
+One launcher an instance, started anew when it dies; one SEQPACKET connection a container. Answers find their
+requests by number; a connection that ends answers every open request with `NoShim` and reports `gone`.
+"""
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import cast
+
+import hakobu
+from hakobu.errors import Kind
+from hakobu.kernel import memory_interpreter, scm
+from hakobu.runtime.failure import NoShim, StepFailed
+from hakobu.runtime.message import (
+    Message,
+    attachment_to_json,
+    decode,
+    encode,
+    plan_to_json,
+    stdio_to_json,
+    steps_to_json,
+)
+from hakobu.runtime.shim import record
+from hakobu.spec.plan import Attachment, Created, ExecRequest, Exit, Plan, ReservedPort, RuntimeEvent, Stdio
+from hakobu.spec.step import Json, Step, StepResult
+
+_BOOT = "import sys; sys.path[:] = {paths!r}; from hakobu.runtime.launcher import main; main()"
+
+
+class Connection:
+    """One SEQPACKET socket on the loop: requests answered by number, everything else handed to `unasked`."""
+
+    def __init__(self, sock: socket.socket, unasked: Callable[[Message], None], gone: Callable[[], None]) -> None:
+        self._sock, self._receiver = sock, scm.Receiver(sock)
+        self._unasked, self._gone = unasked, gone
+        self._waiting: dict[int, asyncio.Future[tuple[Message, tuple[int, ...]]]] = {}
+        self._next = 0
+        self.closed = False
+        self.quiet = False
+        sock.setblocking(False)
+        asyncio.get_running_loop().add_reader(sock.fileno(), self._readable)
+
+    async def ask(self, op: str, fds: Sequence[int] = (), **facts: Json) -> tuple[Message, tuple[int, ...]]:
+        """The answer's message and descriptors. Raises `StepFailed` or, when the other side is gone, OSError."""
+        if self.closed:
+            raise ConnectionResetError
+        self._next += 1
+        future: asyncio.Future[tuple[Message, tuple[int, ...]]] = asyncio.get_running_loop().create_future()
+        self._waiting[self._next] = future
+        try:
+            await self._send(encode({"id": self._next, "op": op, **facts}), fds)
+            answer, given = await future
+        finally:
+            self._waiting.pop(self._next, None)
+        if (error := answer.get("error")) is not None:
+            raise _error(cast("Message", error))
+        return answer, given
+
+    async def _send(self, body: bytes, fds: Sequence[int]) -> None:
+        while True:
+            try:
+                scm.send(self._sock, body, fds)
+                return
+            except BlockingIOError:
+                await asyncio.sleep(0.001)
+
+    def _readable(self) -> None:
+        try:
+            while (message := self._receiver.receive()) is not None:
+                self._took(decode(message.body), message.fds)
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self.close()
+
+    def _took(self, message: Message, fds: tuple[int, ...]) -> None:
+        number = message.get("re")
+        future = self._waiting.get(number) if isinstance(number, int) else None
+        if future is not None and not future.done():
+            future.set_result((message, fds))
+            return
+        for fd in fds:
+            os.close(fd)
+        if number is None:
+            self._unasked(message)
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        asyncio.get_running_loop().remove_reader(self._sock.fileno())
+        self._sock.close()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(ConnectionResetError())
+        self._gone()
+
+
+class Shims:
+    """Implements `spec.plan.Runtime`."""
+
+    def __init__(self, shims_dir: str, *, failpoint: str = "") -> None:
+        self._dir, self._failpoint = shims_dir, failpoint
+        self._launcher: Connection | None = None
+        self._starting = asyncio.Lock()
+        self._interpreter: memory_interpreter.MemoryInterpreter | None = None
+        self._shims: dict[str, Connection] = {}
+        self._events: asyncio.Queue[RuntimeEvent | None] = asyncio.Queue()
+        self._ready: asyncio.Future[None] | None = None
+        self.launcher_pid = 0
+
+    # The launcher
+
+    async def open(self) -> None:
+        """Starts the launcher, so that the first container does not wait for it."""
+        os.makedirs(self._dir, mode=0o700, exist_ok=True)
+        await self._need_launcher()
+
+    async def _need_launcher(self) -> Connection:
+        async with self._starting:
+            if self._launcher is None or self._launcher.closed:
+                self._launcher = await self._start_launcher()
+            return self._launcher
+
+    async def _start_launcher(self) -> Connection:
+        if self._interpreter is None:
+            self._interpreter = memory_interpreter.load()
+        ours, theirs = scm.pair()
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def heard(message: Message) -> None:
+            if message.get("event") == "ready" and not ready.done():
+                ready.set_result(None)
+
+        def gone() -> None:
+            if not ready.done():
+                ready.set_exception(StepFailed("launcher", "the launcher ended before it was ready"))
+
+        with theirs:
+            self.launcher_pid = _spawn_launcher(self._interpreter, theirs.fileno())
+        connection = Connection(ours, heard, gone)
+        await ready
+        return connection
+
+    async def _fork(self) -> socket.socket:
+        """A new shim's socket."""
+        launcher = await self._need_launcher()
+        ours, theirs = scm.pair()
+        with theirs:
+            try:
+                await launcher.ask("fork", (theirs.fileno(),))
+            except OSError:
+                ours.close()
+                raise StepFailed("launcher", "the launcher ended; the next start makes a new one") from None
+        return ours
+
+    # Runtime
+
+    async def create(self, plan: Plan, stdio: Stdio, attachments: Sequence[Attachment] = ()) -> Created:
+        container_id = plan.container_id
+        fds = [a.fd for a in attachments]
+        try:
+            directory = f"{self._dir}/{container_id}"
+            shutil.rmtree(directory, ignore_errors=True)  # what an earlier run left has been read by now
+            os.makedirs(directory, mode=0o700)
+            connection = self._connect(container_id, await self._fork())
+            answer, _ = await connection.ask(
+                "create",
+                fds,
+                container_id=container_id,
+                directory=directory,
+                plan=plan_to_json(plan),
+                stdio=stdio_to_json(stdio),
+                attachments=[attachment_to_json(a) for a in attachments],
+                failpoint=self._failpoint,
+            )
+        except OSError as error:
+            raise NoShim(container_id) from error
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return _created(cast("Message", answer["ok"]))
+
+    async def start(self, container_id: str) -> tuple[StepResult, ...]:
+        answer = await self._ask(container_id, "start")
+        return _results(answer["ok"])
+
+    async def exec(self, container_id: str, request: ExecRequest, attachments: Sequence[Attachment] = ()) -> int:
+        fds = [a.fd for a in attachments]
+        try:
+            answer = await self._ask(
+                container_id,
+                "exec",
+                fds,
+                exec_id=request.exec_id,
+                plan=plan_to_json(request.plan),
+                stdio=stdio_to_json(request.stdio),
+                attachments=[attachment_to_json(a) for a in attachments],
+            )
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return cast("int", cast("Message", answer["ok"])["pid"])
+
+    async def attach(self, container_id: str, exec_id: str, attachment: Attachment) -> None:
+        try:
+            told: list[Json] = [attachment_to_json(attachment)]
+            await self._ask(container_id, "attach", (attachment.fd,), exec_id=exec_id, attachments=told)
+        finally:
+            os.close(attachment.fd)
+
+    async def signal(self, container_id: str, exec_id: str, signal: int) -> None:
+        await self._ask(container_id, "signal", exec_id=exec_id, signal=signal)
+
+    async def resize(self, container_id: str, exec_id: str, columns: int, rows: int) -> None:
+        await self._ask(container_id, "resize", exec_id=exec_id, columns=columns, rows=rows)
+
+    async def run_steps(
+        self, container_id: str, steps: tuple[Step, ...], fds: Sequence[int] = ()
+    ) -> Mapping[str, Json]:
+        answer = await self._ask(container_id, "steps", fds, steps=steps_to_json(steps))
+        return cast("Message", answer["ok"])
+
+    async def root(self, container_id: str) -> int:
+        connection = self._shims.get(container_id)
+        try:
+            if connection is None:
+                raise NoShim(container_id)
+            _, fds = await connection.ask("root")
+        except OSError as error:
+            raise NoShim(container_id) from error
+        return fds[0]
+
+    async def adopt(self, container_id: str) -> Created | Exit | None:
+        directory = f"{self._dir}/{container_id}"
+        try:
+            dir_fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            created = await self._adopt_running(container_id, dir_fd)
+            return created or _exit_on_disk(dir_fd)
+        finally:
+            os.close(dir_fd)
+
+    async def _adopt_running(self, container_id: str, dir_fd: int) -> Created | None:
+        try:
+            connection = self._connect(container_id, scm.connect_at(dir_fd, record.SOCKET))
+            answer, _ = await connection.ask("state")
+        except OSError:
+            self._shims.pop(container_id, None)
+            return None
+        state = cast("Message", answer["ok"])
+        return _created({**state, "results": []}) if state["pid"] else None
+
+    async def delete(self, container_id: str) -> None:
+        connection = self._shims.pop(container_id, None)
+        if connection is not None and not connection.closed:
+            connection.quiet = True
+            try:
+                await connection.ask("discard")
+            except (OSError, StepFailed):
+                pass
+            connection.close()
+        shutil.rmtree(f"{self._dir}/{container_id}", ignore_errors=True)
+
+    async def events(self) -> AsyncIterator[RuntimeEvent]:
+        while (event := await self._events.get()) is not None:
+            yield event
+
+    def close(self) -> None:
+        """Lets go of launcher and shims; containers run on."""
+        for connection in tuple(self._shims.values()):
+            connection.quiet = True
+            connection.close()
+        if self._launcher is not None:
+            self._launcher.close()
+            os.waitpid(self.launcher_pid, 0)
+        if self._interpreter is not None:
+            self._interpreter.close()
+        self._events.put_nowait(None)
+
+    def _connect(self, container_id: str, sock: socket.socket) -> Connection:
+        connection = Connection(sock, self._heard, lambda: self._lost(container_id))
+        self._shims[container_id] = connection
+        return connection
+
+    async def _ask(self, container_id: str, op: str, fds: Sequence[int] = (), **facts: Json) -> Message:
+        connection = self._shims.get(container_id)
+        if connection is None:
+            raise NoShim(container_id)
+        try:
+            answer, given = await connection.ask(op, fds, **facts)
+        except OSError as error:
+            raise NoShim(container_id) from error
+        for fd in given:
+            os.close(fd)
+        return answer
+
+    def _heard(self, message: Message) -> None:
+        kind = message.get("event")
+        container_id, exec_id = cast("str", message["container_id"]), cast("str", message["exec_id"])
+        if kind == "exit":
+            ended = _exit(cast("Message", message["exit"]))
+            self._events.put_nowait(RuntimeEvent("exit", container_id, exec_id, ended))
+        elif kind in ("oom", "detach"):
+            self._events.put_nowait(RuntimeEvent(kind, container_id, exec_id))
+
+    def _lost(self, container_id: str) -> None:
+        connection = self._shims.get(container_id)
+        if connection is not None and connection.closed and not connection.quiet:
+            self._events.put_nowait(RuntimeEvent("gone", container_id))
+
+
+def _spawn_launcher(interpreter: memory_interpreter.MemoryInterpreter, fd: int) -> int:
+    """Only the control socket is inherited, as descriptor 3; stderr stays the daemon's, for last words."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(hakobu.__file__)))
+    library = [p for p in sys.path if p.endswith((".zip", "lib-dynload")) or os.path.isfile(f"{p}/os.py")]
+    boot = _BOOT.format(paths=[*library, package])
+    actions = [(os.POSIX_SPAWN_DUP2, fd, 3)]
+    return os.posix_spawn(interpreter.path, interpreter.argv("-c", boot), interpreter.env, file_actions=actions)
+
+
+def _error(told: Message) -> StepFailed:
+    code = told.get("exit_code")
+    return StepFailed(
+        str(told.get("step")),
+        str(told.get("reason")),
+        exit_code=code if isinstance(code, int) else 128,
+        kind=Kind(str(told.get("kind") or "internal")),
+    )
+
+
+def _created(ok: Message) -> Created:
+    ports = cast("list[dict[str, Json]]", ok["ports"])
+    return Created(
+        pid=cast("int", ok["pid"]),
+        start_time_ticks=cast("int", ok["start_time_ticks"]),
+        shim_pid=cast("int", ok["shim_pid"]),
+        ports=tuple(ReservedPort(**p) for p in ports),  # pyright: ignore[reportArgumentType]
+        results=_results(ok["results"]),
+    )
+
+
+def _results(rows: Json) -> tuple[StepResult, ...]:
+    return tuple(StepResult(row[0], row[1], row[2]) for row in cast("list[list[int]]", rows))
+
+
+def _exit(told: Message) -> Exit:
+    return Exit(
+        code=cast("int", told["code"]),
+        signal=cast("int", told["signal"]),
+        oom_killed=bool(told["oom_killed"]),
+        finished_ns=cast("int", told["finished_ns"]),
+    )
+
+
+def _exit_on_disk(dir_fd: int) -> Exit | None:
+    told = record.read(dir_fd, record.EXIT)
+    return None if told is None else _exit(told)

@@ -1,0 +1,217 @@
+"""The plan of a container's start: every step from its cgroup to its execve, in order. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hakobu.errors import Invalid
+from hakobu.runtime.plan.identity import plan_execute, plan_identity, plan_user
+from hakobu.runtime.plan.mounts import plan_mount, plan_rootfs
+from hakobu.runtime.plan.sysctls import plan_sysctls
+from hakobu.spec.plan import Plan
+from hakobu.spec.rootfs import Rootfs
+from hakobu.spec.runtime_config import Hook, IdMap, Namespace, RuntimeConfig
+from hakobu.spec.step import Json, Place, Step
+
+DEFAULT_NODES = (("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9))
+LINKS = (
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+    ("/dev/ptmx", "pts/ptmx"),
+)
+_TYPES = frozenset({"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeInputs:
+    """What a plan needs beside the configuration.
+
+    `network_steps` come from the endpoints; `seccomp_program` is base64; `cgroups` lists (name, host path) of
+    the hierarchies the container sees; `init` is the host's path of an init binary, empty for none;
+    `root_device_nodes` lets a privileged container see the host's devices.
+    """
+
+    container_id: str
+    rootfs: Rootfs | None
+    network_steps: tuple[Step, ...] = ()
+    seccomp_program: str = ""
+    cgroup_version: int = 2
+    cgroups: tuple[tuple[str, str], ...] = ()
+    init: str = ""
+    host_devices: bool = False
+    working_dir: str = ""
+
+
+def plan_container(config: RuntimeConfig, inputs: RuntimeInputs) -> Plan:
+    """Refuses (`Invalid`) what the configuration must not ask for."""
+    _check(config)
+    shim, child = _split(inputs.network_steps)
+    steps = (
+        _step(Place.SHIM, "cgroup.create", _cgroup_args(config), "mkdirat", "write"),
+        *_hooks("create_runtime", (*config.hooks.prestart, *config.hooks.create_runtime)),
+        _namespaces(config),
+        *_id_maps(config),
+        *shim,
+        _step(Place.CHILD, "process.harden", {}, "prctl", "close_range"),
+        _step(Place.CHILD, "mounts.isolate", {"propagation": config.linux.rootfs_propagation or "rslave"}, "mount"),
+        plan_rootfs(inputs.rootfs, config.root),
+        *_file_system(config, inputs),
+        plan_user(config.process, before="rootfs"),
+        *child,
+        *_uts(config),
+        *_hooks("create_container", config.hooks.create_container, Place.CHILD),
+        _step(Place.CHILD, "root.pivot", {}, "pivot_root", "umount2"),
+        *plan_sysctls(config.linux.sysctl, own_namespaces(config)),
+        *(_path("path.readonly", p, "open_tree", "mount_setattr", "move_mount") for p in config.linux.readonly_paths),
+        *(_path("path.mask", p, "open_tree", "move_mount") for p in config.linux.masked_paths),
+        *((_step(Place.CHILD, "root.readonly", {}, "mount_setattr"),) if config.root.readonly else ()),
+        _step(Place.CHILD, "cgroup.join", {"path": config.linux.cgroups_path}, "write"),
+        *_late_cgroup_namespace(config, inputs),
+        *_hooks("start_container", config.hooks.start_container, Place.CHILD),
+        *plan_identity(config.process, inputs.seccomp_program, keyring=f"_ses.{inputs.container_id}"),
+        plan_execute(config.process),
+        *_hooks("poststart", config.hooks.poststart),
+    )
+    return Plan(inputs.container_id, steps)
+
+
+def own_namespaces(config: RuntimeConfig) -> frozenset[str]:
+    """The types the container does not share with the host."""
+    return frozenset(n.type for n in config.linux.namespaces)
+
+
+def _check(config: RuntimeConfig) -> None:
+    seen: set[str] = set()
+    for i, namespace in enumerate(config.linux.namespaces):
+        if namespace.type not in _TYPES or namespace.type in seen:
+            raise Invalid(f"namespace {namespace.type!r} is unknown or twice", field=f"linux.namespaces[{i}]")
+        seen.add(namespace.type)
+    if "mount" not in seen:
+        raise Invalid("a container needs a mount namespace of its own", field="linux.namespaces")
+    if (config.hostname or config.domainname) and "uts" not in seen:
+        raise Invalid("a host name needs a uts namespace of its own", field="hostname")
+
+
+def _step(place: Place, name: str, args: dict[str, Json], *syscalls: str) -> Step:
+    return Step(name, place, args, syscalls)
+
+
+def _path(name: str, path: str, *syscalls: str) -> Step:
+    return _step(Place.CHILD, name, {"path": path}, *syscalls)
+
+
+def _split(steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """Those of the shim (and the daemon, told in their place) and those of the child."""
+    return (
+        tuple(s for s in steps if s.place is not Place.CHILD),
+        tuple(s for s in steps if s.place is Place.CHILD),
+    )
+
+
+def _cgroup_args(config: RuntimeConfig) -> dict[str, Json]:
+    return {"path": config.linux.cgroups_path, "resources": config.linux.resources.to_json()}
+
+
+def _namespaces(config: RuntimeConfig) -> Step:
+    """The kernel enters a cgroup at the clone where it can (v2); the shim writes the pid elsewhere."""
+
+    def named(which: Sequence[Namespace]) -> list[Json]:
+        return [n.type for n in which]
+
+    fresh = [n for n in config.linux.namespaces if not n.path]
+    args: dict[str, Json] = {
+        "new": named(fresh),
+        "join": {n.type: n.path for n in config.linux.namespaces if n.path},
+        "cgroup": config.linux.cgroups_path,
+        "time_offsets": {k: [s, n] for k, (s, n) in config.linux.time_offsets.items()},
+    }
+    return _step(Place.SHIM, "namespaces.clone", args, "clone3")
+
+
+def _id_maps(config: RuntimeConfig) -> tuple[Step, ...]:
+    if not config.linux.uid_mappings and not config.linux.gid_mappings:
+        return ()
+
+    def lines(maps: Sequence[IdMap]) -> list[Json]:
+        return [[m.container_id, m.host_id, m.size] for m in maps]
+
+    args: dict[str, Json] = {"uid": lines(config.linux.uid_mappings), "gid": lines(config.linux.gid_mappings)}
+    return (_step(Place.SHIM, "idmap.write", args, "openat", "write"),)
+
+
+def _file_system(config: RuntimeConfig, inputs: RuntimeInputs) -> tuple[Step, ...]:
+    """Mounts, then what stands in /dev; later mounts may lie in earlier ones."""
+    shown: list[Json] = [[name, path] for name, path in inputs.cgroups]
+    steps = [plan_mount(m, shown, inputs.cgroup_version) for m in config.mounts]
+    if _owns_dev(config):
+        at = _after_dev(config)
+        steps[at:at] = _devices(config, inputs)
+    if inputs.init:
+        args: dict[str, Json] = {
+            "source": inputs.init,
+            "target": "/sbin/docker-init",
+            "recursive": False,
+            "set": 1,
+            "clear": 0,
+            "recursive_set": 0,
+        }
+        steps.append(Step("mount.bind", Place.CHILD, args, ("open_tree", "mount_setattr", "move_mount")))
+    if config.process.terminal:
+        steps.append(_step(Place.CHILD, "console.open", {}, "openat", "ioctl", "open_tree", "move_mount"))
+    if inputs.working_dir:
+        steps.append(_step(Place.CHILD, "cwd.make", {"path": inputs.working_dir}, "mkdirat"))
+    return tuple(steps)
+
+
+def _owns_dev(config: RuntimeConfig) -> bool:
+    return any(m.destination == "/dev" and m.type == "tmpfs" for m in config.mounts)
+
+
+def _after_dev(config: RuntimeConfig) -> int:
+    """Behind the engine's own mounts below /dev, before the user's."""
+    own = [i for i, m in enumerate(config.mounts) if m.destination in ("/dev", "/dev/pts")]
+    return max(own) + 1
+
+
+def _devices(config: RuntimeConfig, inputs: RuntimeInputs) -> list[Step]:
+    nodes: list[Step] = [_node(f"/dev/{name}", "c", 1, minor, 0o666) for name, minor in DEFAULT_NODES]
+    nodes.append(_node("/dev/tty", "c", 5, 0, 0o666))
+    if inputs.host_devices:
+        nodes.append(_step(Place.CHILD, "device.host", {}, "mknodat"))
+    nodes += [_node(d.path, d.type, d.major, d.minor, d.mode, d.uid, d.gid) for d in config.linux.devices]
+    links: list[Step] = [
+        _step(Place.CHILD, "device.link", {"path": path, "target": target}, "symlinkat") for path, target in LINKS
+    ]
+    return nodes + links
+
+
+def _node(path: str, type: str, major: int, minor: int, mode: int, uid: int = 0, gid: int = 0) -> Step:
+    args: dict[str, Json] = {"path": path, "type": type, "major": major, "minor": minor, "mode": mode}
+    return _step(Place.CHILD, "device.node", {**args, "uid": uid, "gid": gid}, "mknodat")
+
+
+def _uts(config: RuntimeConfig) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    if config.hostname:
+        steps.append(_step(Place.CHILD, "uts.hostname", {"name": config.hostname}, "sethostname"))
+    if config.domainname:
+        steps.append(_step(Place.CHILD, "uts.domainname", {"name": config.domainname}, "setdomainname"))
+    return tuple(steps)
+
+
+def _late_cgroup_namespace(config: RuntimeConfig, inputs: RuntimeInputs) -> tuple[Step, ...]:
+    """On v1 the namespace must be made once the process is in its cgroups, or it would show the shim's."""
+    new = any(n.type == "cgroup" and not n.path for n in config.linux.namespaces)
+    if not new or inputs.cgroup_version == 2:
+        return ()
+    return (_step(Place.CHILD, "namespaces.cgroup", {}, "unshare"),)
+
+
+def _hooks(kind: str, hooks: Sequence[Hook], place: Place = Place.SHIM) -> tuple[Step, ...]:
+    if not hooks:
+        return ()
+    told: list[Json] = [
+        {"path": h.path, "args": list(h.args), "env": list(h.env), "timeout_s": h.timeout_s} for h in hooks
+    ]
+    return (_step(place, "hooks.run", {"kind": kind, "hooks": told}, "execve"),)

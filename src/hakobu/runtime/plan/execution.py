@@ -1,0 +1,26 @@
+"""The plan of a further process in a running container: the container's confinement, from the join on. Pure."""
+
+from hakobu.runtime.plan.identity import plan_execute, plan_identity, plan_user
+from hakobu.spec.plan import Plan
+from hakobu.spec.runtime_config import Process, RuntimeConfig
+from hakobu.spec.step import Json, Place, Step
+
+
+def plan_exec(container_id: str, config: RuntimeConfig, process: Process, seccomp_program: str) -> Plan:
+    """`config` is what the container runs under; the namespaces are those of its init, whatever they are."""
+    join: dict[str, Json] = {
+        "types": [n.type for n in config.linux.namespaces],
+        "cgroup": config.linux.cgroups_path,
+    }
+    console = (Step("console.open", Place.CHILD, {}, ("openat", "ioctl")),) if process.terminal else ()
+    steps = (
+        Step("namespaces.join", Place.SHIM, join, ("clone3",)),
+        Step("process.harden", Place.CHILD, {}, ("prctl", "close_range")),
+        plan_user(process, before="init"),
+        *console,
+        Step("namespaces.enter", Place.CHILD, {"types": join["types"]}, ("setns",)),
+        Step("cgroup.join", Place.CHILD, {"path": config.linux.cgroups_path}, ("write",)),
+        *plan_identity(process, seccomp_program, keyring=f"_ses.{container_id}"),
+        plan_execute(process),
+    )
+    return Plan(container_id, steps)

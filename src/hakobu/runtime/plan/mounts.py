@@ -1,0 +1,69 @@
+"""The mounts of a container as steps, parents before children. Pure."""
+
+from hakobu.runtime.plan.options import MOUNT_ATTR_RDONLY, MountOptions, parse_options
+from hakobu.spec.rootfs import Rootfs
+from hakobu.spec.runtime_config import ConfigMount, Root
+from hakobu.spec.step import Json, Place, Step
+
+NEW_MOUNT = ("fsopen", "fsconfig", "fsmount", "move_mount")
+BIND_MOUNT = ("open_tree", "mount_setattr", "move_mount")
+
+
+def plan_rootfs(rootfs: Rootfs | None, root: Root) -> Step:
+    """An overlay of snapshots, or a directory that exists (an OCI bundle's)."""
+    if rootfs is None:
+        return Step("rootfs.bind", Place.CHILD, {"source": root.path}, ("open_tree", "move_mount"))
+    args: dict[str, Json] = {
+        "snapshots_dir": rootfs.snapshots_dir,
+        "lower": list(rootfs.lower),
+        "upper": rootfs.upper,
+        "work": rootfs.work,
+    }
+    return Step("rootfs.mount", Place.CHILD, args, NEW_MOUNT)
+
+
+def plan_mount(mount: ConfigMount, cgroups: "list[Json]", cgroup_version: int) -> Step:
+    """One entry of the configuration's mounts; `cgroups` are (name, host path) of what to show of each hierarchy."""
+    options = parse_options(mount.options)
+    if mount.type == "cgroup":
+        return _cgroup(mount, options, cgroups, cgroup_version)
+    if options.bind or mount.type == "bind":
+        return _bind(mount, options)
+    args: dict[str, Json] = {
+        "type": mount.type,
+        "source": mount.source,
+        "target": mount.destination,
+        "attributes": options.attr_set,
+        "data": [d for d in options.data if not d.startswith("tmpcopyup")],
+        **_propagation(options),
+    }
+    return Step("mount.new", Place.CHILD, args, NEW_MOUNT)
+
+
+def _bind(mount: ConfigMount, options: MountOptions) -> Step:
+    args: dict[str, Json] = {
+        "source": mount.source,
+        "target": mount.destination,
+        "recursive": options.bind != 1,
+        "set": options.attr_set,
+        "clear": options.attr_clr,
+        "recursive_set": options.recursive_set,
+        **_propagation(options),
+    }
+    return Step("mount.bind", Place.CHILD, args, BIND_MOUNT)
+
+
+def _cgroup(mount: ConfigMount, options: MountOptions, cgroups: "list[Json]", version: int) -> Step:
+    args: dict[str, Json] = {
+        "target": mount.destination,
+        "version": version,
+        "hierarchies": cgroups,
+        "read_only": bool(options.attr_set & MOUNT_ATTR_RDONLY),
+    }
+    return Step("mount.cgroup", Place.CHILD, args, NEW_MOUNT if version == 2 else ("fsopen", "open_tree", "move_mount"))
+
+
+def _propagation(options: MountOptions) -> dict[str, Json]:
+    if not options.propagation:
+        return {}
+    return {"propagation": options.propagation, "propagation_recursive": options.propagation_recursive}

@@ -1,0 +1,59 @@
+"""One epoll loop: descriptors to callbacks, and deadlines."""
+
+import heapq
+import select
+import time
+from collections.abc import Callable
+
+IN = select.EPOLLIN
+OUT = select.EPOLLOUT
+HANGUP = select.EPOLLHUP | select.EPOLLERR
+
+
+class Loop:
+    """Callbacks get the events; each descriptor has one callback at a time."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._masks: dict[int, int] = {}
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        self.running = True
+
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def watch(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
+        """Replaces what was watched for `fd`; a mask of 0 keeps it registered for hang-ups alone."""
+        if fd in self._masks:
+            if self._masks[fd] != mask:
+                self._epoll.modify(fd, mask)
+        else:
+            self._epoll.register(fd, mask)
+        self._masks[fd], self._callbacks[fd] = mask, callback
+
+    def forget(self, fd: int) -> None:
+        if self._masks.pop(fd, None) is not None:
+            self._callbacks.pop(fd, None)
+            self._epoll.unregister(fd)
+
+    def after(self, delay_s: float, callback: Callable[[], None]) -> None:
+        self._count += 1
+        heapq.heappush(self._timers, (time.monotonic() + delay_s, self._count, callback))
+
+    def run(self) -> None:
+        while self.running:
+            for fd, events in self._epoll.poll(self._timeout()):
+                if (callback := self._callbacks.get(fd)) is not None:
+                    callback(events)
+            self._fire()
+
+    def _timeout(self) -> float:
+        if not self._timers:
+            return -1
+        return max(0.0, self._timers[0][0] - time.monotonic())
+
+    def _fire(self) -> None:
+        while self._timers and self._timers[0][0] <= time.monotonic():
+            heapq.heappop(self._timers)[2]()

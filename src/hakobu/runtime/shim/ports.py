@@ -1,0 +1,212 @@
+"""The sockets that hold published ports, and the forwarding of what reaches them.
+
+The kernel's rules carry IPv4 traffic; what arrives here is the rest (`::1`, hairpin, a host whose firewall
+governs): TCP is spliced in both directions without passing through Python's memory, UDP by small sessions that
+end after a minute of silence. The ports live as long as the container, with or without a daemon.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+from hakobu.runtime.shim.loop import HANGUP, IN, OUT, Loop
+from hakobu.runtime.steps_mount import number, text
+from hakobu.runtime.steps_network import Reserved, port_reserve
+from hakobu.spec.step import Json
+
+Args = Mapping[str, Json]
+SPLICE_BYTES = 1 << 16
+UDP_IDLE_S = 60.0
+UDP_SESSIONS = 1024
+
+
+class Ports:
+    """All published ports of one container."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._held: list[tuple[Reserved, Args]] = []
+        self.reserved: list[dict[str, Json]] = []
+
+    def reserve(self, args: Args, pid: int = 0) -> None:
+        for held in port_reserve(args):
+            self._held.append((held, args))
+            self.reserved.append(
+                {
+                    "protocol": text(args, "protocol"),
+                    "host_ip": held.host_ip,
+                    "host_port": held.host_port,
+                    "container_port": number(args, "container_port"),
+                }
+            )
+
+    def serve(self) -> None:
+        """Once the container runs."""
+        for held, args in self._held:
+            if text(args, "protocol") == "udp":
+                _UdpPort(self._loop, held.socket, _target(args, held.host_ip))
+            elif text(args, "protocol") == "tcp":
+                _TcpPort(self._loop, held.socket, _target(args, held.host_ip))
+
+    def close(self) -> None:
+        for held, _ in self._held:
+            self._loop.forget(held.socket.fileno())
+            held.socket.close()
+        self._held.clear()
+
+
+def _target(args: Args, host_ip: str) -> tuple[str, int]:
+    """The container's address of the same family where it has one, its IPv4 address else."""
+    v6 = text(args, "container_ipv6")
+    address = v6 if ":" in host_ip and v6 else text(args, "container_ip") or v6
+    return address, number(args, "container_port")
+
+
+class _TcpPort:
+    def __init__(self, loop: Loop, sock: socket.socket, target: tuple[str, int]) -> None:
+        self._loop, self._sock, self._target = loop, sock, target
+        loop.watch(sock.fileno(), IN, self._accept)
+
+    def _accept(self, events: int) -> None:
+        try:
+            client, _ = self._sock.accept()
+        except OSError:  # gone again, or out of descriptors: the next event tries anew
+            return
+        client.setblocking(False)
+        family = socket.AF_INET6 if ":" in self._target[0] else socket.AF_INET
+        server = socket.socket(family, socket.SOCK_STREAM)
+        server.setblocking(False)
+        try:
+            server.connect(self._target)
+        except BlockingIOError:
+            pass
+        except OSError:
+            client.close()
+            server.close()
+            return
+        _Connection(self._loop, client, server)
+
+
+class _Connection:
+    """Two sockets with a pipe in each direction; ends when both directions have ended."""
+
+    def __init__(self, loop: Loop, client: socket.socket, server: socket.socket) -> None:
+        self._loop = loop
+        self._socks = (client, server)
+        self._pipes = (os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK), os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK))
+        self._filled = [0, 0]
+        self._ended = [False, False]
+        self._told = [False, False]
+        self._watch()
+
+    def _watch(self) -> None:
+        for side, sock in enumerate(self._socks):
+            mask = IN if not self._ended[side] and self._filled[side] < SPLICE_BYTES else 0
+            mask |= OUT if self._filled[1 - side] or (self._ended[1 - side] and not self._told[1 - side]) else 0
+            self._loop.watch(sock.fileno(), mask, lambda events, s=side: self._ready(s, events))
+
+    def _ready(self, side: int, events: int) -> None:
+        try:
+            if events & (IN | HANGUP):
+                self._fill(side)
+            self._drain(0)
+            self._drain(1)
+        except OSError:
+            self.close()
+            return
+        if all(self._told):
+            self.close()
+        else:
+            self._watch()
+
+    def _fill(self, side: int) -> None:
+        if self._ended[side]:
+            return
+        try:
+            moved = _splice(self._socks[side].fileno(), self._pipes[side][1], SPLICE_BYTES)
+        except BlockingIOError:
+            return
+        if moved == 0:
+            self._ended[side] = True
+        self._filled[side] += moved
+
+    def _drain(self, side: int) -> None:
+        """From the pipe of `side` to the other socket; its end is told once the pipe is empty."""
+        other = self._socks[1 - side]
+        try:
+            while self._filled[side]:
+                self._filled[side] -= _splice(self._pipes[side][0], other.fileno(), self._filled[side])
+        except BlockingIOError:
+            return
+        if self._ended[side] and not self._told[side]:
+            self._told[side] = True
+            other.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        for sock in self._socks:
+            self._loop.forget(sock.fileno())
+            sock.close()
+        for pipe in self._pipes:
+            os.close(pipe[0])
+            os.close(pipe[1])
+
+
+def _splice(source: int, target: int, count: int) -> int:
+    return os.splice(source, target, count)
+
+
+class _UdpPort:
+    """One upstream socket for each client address; answers go back from the published port."""
+
+    def __init__(self, loop: Loop, sock: socket.socket, target: tuple[str, int]) -> None:
+        self._loop, self._sock, self._target = loop, sock, target
+        self._sessions: dict[tuple[str, int], tuple[socket.socket, float]] = {}
+        loop.watch(sock.fileno(), IN, self._received)
+        loop.after(UDP_IDLE_S, self._expire)
+
+    def _received(self, events: int) -> None:
+        try:
+            data, address = self._sock.recvfrom(65535)
+        except OSError:
+            return
+        upstream = self._session(address)
+        if upstream is not None:
+            try:
+                upstream.send(data)
+            except OSError:
+                pass  # a datagram may be lost
+
+    def _session(self, address: tuple[str, int]) -> socket.socket | None:
+        found = self._sessions.get(address)
+        if found is None:
+            if len(self._sessions) >= UDP_SESSIONS:
+                return None
+            family = socket.AF_INET6 if ":" in self._target[0] else socket.AF_INET
+            upstream = socket.socket(family, socket.SOCK_DGRAM)
+            upstream.setblocking(False)
+            upstream.connect(self._target)
+            self._loop.watch(upstream.fileno(), IN, self._answers(upstream, address))
+        else:
+            upstream = found[0]
+        self._sessions[address] = (upstream, time.monotonic())
+        return upstream
+
+    def _answers(self, upstream: socket.socket, address: tuple[str, int]) -> Callable[[int], None]:
+        def answer(events: int) -> None:
+            try:
+                self._sock.sendto(upstream.recv(65535), address)
+            except OSError:
+                pass
+
+        return answer
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        for address, (upstream, used) in tuple(self._sessions.items()):
+            if now - used > UDP_IDLE_S:
+                del self._sessions[address]
+                self._loop.forget(upstream.fileno())
+                upstream.close()
+        if self._sock.fileno() >= 0:
+            self._loop.after(UDP_IDLE_S, self._expire)

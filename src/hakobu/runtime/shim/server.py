@@ -1,0 +1,419 @@
+"""The shim's life: takes one container's plan, holds the container, serves whoever asks, reports the end.
+
+The daemon speaks on the socket the shim was born with; a later daemon connects to `shims/<id>/s`. Requests are
+carried out one at a time in the order they came. The end of the container is written to disk before it is
+reported, and the shim leaves once that is done and every client was served.
+"""
+
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from hakobu.kernel import process, scm
+from hakobu.runtime import steps_network
+from hakobu.runtime.failure import StepFailed
+from hakobu.runtime.hooks import run_hooks
+from hakobu.runtime.message import (
+    PROTOCOL,
+    Message,
+    attachment_from_json,
+    decode,
+    encode,
+    error_to_json,
+    plan_from_json,
+    stdio_from_json,
+    steps_from_json,
+)
+from hakobu.runtime.shim import record
+from hakobu.runtime.shim.confinement import Confinement
+from hakobu.runtime.shim.log import LogFile
+from hakobu.runtime.shim.loop import IN, Loop
+from hakobu.runtime.shim.netjoin import run_in_network
+from hakobu.runtime.shim.ports import Ports
+from hakobu.runtime.shim.session import Session
+from hakobu.spec.plan import Attachment, Stdio
+from hakobu.spec.step import Json, Place
+
+Args = Mapping[str, Json]
+LINGER_S = 30.0
+
+
+def main(control: socket.socket) -> None:
+    """Returns when the container is over; the caller exits."""
+    os.setsid()
+    process.set_name("hakobu-shim")
+    process.set_dumpable(False)
+    Shim(control).run()
+
+
+class Shim:
+    """One container: its init session, its execs, its ports, its connections to daemons."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._loop = Loop()
+        self._daemons: dict[int, tuple[socket.socket, scm.Receiver]] = {}
+        self._listener: socket.socket | None = None
+        self._id = ""
+        self._dir_fd = -1
+        self._log: LogFile | None = None
+        self._init: Session | None = None
+        self._execs: dict[str, Session] = {}
+        self._kept_fds: list[int] = []
+        self._ports = Ports(self._loop)
+        self._confinement = Confinement(self._loop, self._oom)
+        self._over = False
+        self._welcome(control)
+
+    def run(self) -> None:
+        self._loop.run()
+
+    # Connections
+
+    def _welcome(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        fd = sock.fileno()
+        self._daemons[fd] = (sock, scm.Receiver(sock))
+        self._loop.watch(fd, IN, lambda _: self._hear(fd))
+
+    def _hear(self, fd: int) -> None:
+        sock, receiver = self._daemons[fd]
+        try:
+            message = receiver.receive()
+        except BlockingIOError:
+            return
+        except OSError:
+            message = None
+        if message is None:
+            self._loop.forget(fd)
+            del self._daemons[fd]
+            sock.close()
+            self._maybe_leave()
+            return
+        request = decode(message.body)
+        self._answer(sock, request, list(message.fds))
+
+    def _answer(self, sock: socket.socket, request: Message, fds: list[int]) -> None:
+        answer: Message = {"re": request.get("id")}
+        give: list[int] = []
+        try:
+            handler = self._handlers()[cast("str", request["op"])]
+            answer["ok"] = handler(request, fds, give)
+        except StepFailed as failure:
+            answer["error"] = error_to_json(failure)
+        except OSError as error:
+            reason = f"{request.get('op')}: {error.strerror or error}"
+            answer["error"] = {"step": str(request.get("op")), "reason": reason, "exit_code": 128, "kind": "internal"}
+        for fd in fds:
+            os.close(fd)
+        self._say(sock, answer, give)
+        for fd in give:
+            os.close(fd)
+        if self._init is None and request.get("op") == "create":
+            self._loop.running = False  # nothing was made, nothing is to be held
+
+    def _handlers(self) -> "dict[str, Callable[[Message, list[int], list[int]], Json]]":
+        return {
+            "create": self._create,
+            "start": self._start,
+            "exec": self._exec,
+            "attach": self._attach,
+            "signal": self._signal,
+            "resize": self._resize,
+            "steps": self._steps,
+            "root": self._root,
+            "state": self._state,
+            "keep": self._keep,
+            "kept": self._kept,
+            "discard": self._discard,
+        }
+
+    def _say(self, sock: socket.socket, message: Message, fds: list[int] | None = None) -> None:
+        """To a daemon that is there; one that died in this moment will ask anew."""
+        try:
+            sock.setblocking(True)
+            scm.send(sock, encode(message), fds or ())
+        except OSError:
+            pass
+        finally:
+            sock.setblocking(False)
+
+    def _report(self, message: Message) -> None:
+        for sock, _ in tuple(self._daemons.values()):
+            self._say(sock, message)
+
+    # Requests: each takes descriptors out of `fds` that it keeps
+
+    def _create(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        self._id = cast("str", request["container_id"])
+        directory = cast("str", request["directory"])
+        self._dir_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        stdio = stdio_from_json(request["stdio"])
+        self._log = _open_log(stdio)
+        session = Session(self._loop, stdio, self._log, self._detached(""), self._init_ended)
+        plan = plan_from_json(request["plan"])
+        try:
+            session.spawn(
+                plan,
+                self._shim_steps(),
+                failpoint=str(request.get("failpoint") or ""),
+                confinement=self._confinement,
+            )
+        except StepFailed:
+            self._ports.close()
+            self._confinement.remove()
+            if self._log is not None:
+                self._log.close()
+                self._log = None
+            raise
+        self._init = session
+        for attachment in _attachments(request, fds):
+            session.streams.attach(attachment)
+        self._listen()
+        return {
+            "pid": session.pid,
+            "start_time_ticks": process.start_time_ticks(session.pid),
+            "shim_pid": os.getpid(),
+            "ports": cast("Json", self._ports.reserved),
+            "results": session.results,
+            "protocol": PROTOCOL,
+        }
+
+    def _start(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        session = self._need_init()
+        started = time.monotonic_ns()
+        self._write_state(session)
+        try:
+            session.release()
+        except StepFailed:
+            self._over = True
+            self._confinement.remove()
+            self._loop.running = False
+            raise
+        self._confinement.watch_oom()
+        self._ports.serve()
+        return [[session.execute_index, started, time.monotonic_ns() - started]]
+
+    def _exec(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        init = self._need_init()
+        exec_id = cast("str", request["exec_id"])
+        stdio = stdio_from_json(request["stdio"])
+        session = Session(self._loop, stdio, None, self._detached(exec_id), lambda s: self._exec_ended(exec_id, s))
+        session.spawn(
+            plan_from_json(request["plan"]),
+            self._shim_steps(),
+            init_pid=init.pid,
+            confinement=self._confinement,
+        )
+        for attachment in _attachments(request, fds):
+            session.streams.attach(attachment)
+        session.release()
+        self._execs[exec_id] = session
+        return {"pid": session.pid}
+
+    def _attach(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        session = self._session(request)
+        for attachment in _attachments(request, fds):
+            session.streams.attach(attachment)
+        return None
+
+    def _signal(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        self._session(request).signal(cast("int", request["signal"]))
+        return None
+
+    def _resize(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        self._session(request).streams.resize(cast("int", request["rows"]), cast("int", request["columns"]))
+        return None
+
+    def _steps(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        """Further steps while it runs: the shim's own here, the child's in a process that joins the namespace."""
+        steps = steps_from_json(request["steps"])
+        init = self._need_init()
+        before = len(self._ports.reserved)
+        for step in steps:
+            if step.place is Place.SHIM:
+                self._shim_steps()[step.name](step.args, init.pid)
+        run_in_network(init.pid, [s for s in steps if s.place is Place.CHILD])
+        return {"ports": cast("Json", self._ports.reserved[before:])}
+
+    def _root(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        give.append(os.open(f"/proc/{self._need_init().pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        return None
+
+    def _state(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        init = self._init
+        return {
+            "container_id": self._id,
+            "pid": init.pid if init is not None and not self._over else 0,
+            "shim_pid": os.getpid(),
+            "ports": cast("Json", self._ports.reserved),
+            "execs": list(self._execs),
+            "start_time_ticks": process.start_time_ticks(init.pid) if init is not None and not self._over else 0,
+            "protocol": PROTOCOL,
+        }
+
+    def _keep(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        """Holds descriptors for others (the resolver's sockets) over the daemon's and the resolver's death."""
+        for fd in self._kept_fds:
+            os.close(fd)
+        self._kept_fds = list(fds)
+        fds.clear()
+        return None
+
+    def _kept(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        give += [os.dup(fd) for fd in self._kept_fds]
+        return None
+
+    def _discard(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        """The daemon gives up a container that was created and not started."""
+        if self._init is not None and not self._over:
+            self._init.signal(signal.SIGKILL)
+        return None
+
+    def _need_init(self) -> Session:
+        if self._init is None or self._over:
+            raise StepFailed("session", f"container {self._id} is not running")
+        return self._init
+
+    def _session(self, request: Message) -> Session:
+        exec_id = request.get("exec_id")
+        if not exec_id:
+            return self._need_init()
+        session = self._execs.get(cast("str", exec_id))
+        if session is None:
+            raise StepFailed("session", f"exec {exec_id} is not running")
+        return session
+
+    # Steps of the shim's place
+
+    def _shim_steps(self) -> Mapping[str, Callable[[Args, int], None]]:
+        return {
+            **steps_network.SHIM,
+            "port.reserve": self._ports.reserve,
+            "cgroup.create": self._confinement.create,
+            "idmap.write": _write_id_maps,
+            "hooks.run": self._run_hooks,
+        }
+
+    def _run_hooks(self, args: Args, pid: int) -> None:
+        run_hooks(args, {"ociVersion": "1.2.0", "id": self._id, "status": "creating", "pid": pid, "bundle": ""})
+
+    # Reports
+
+    def _write_state(self, session: Session) -> None:
+        facts: Message = {
+            "container_id": self._id,
+            "pid": session.pid,
+            "start_time_ticks": process.start_time_ticks(session.pid),
+            "shim_pid": os.getpid(),
+            "boot_id": record.boot_id(),
+            "protocol": PROTOCOL,
+        }
+        record.write(self._dir_fd, record.STATE, facts)
+
+    def _init_ended(self, session: Session) -> None:
+        facts: Message = {
+            "code": session.code,
+            "signal": session.signal_number,
+            "oom_killed": self._confinement.oom_killed(),
+            "finished_ns": time.time_ns(),
+        }
+        self._over = True
+        try:
+            record.write(self._dir_fd, record.EXIT, facts)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOSPC):
+                raise
+        self._ports.close()
+        self._report({"event": "exit", "container_id": self._id, "exec_id": "", "exit": facts})
+        self._loop.after(LINGER_S, self._leave)
+        self._maybe_leave()
+
+    def _exec_ended(self, exec_id: str, session: Session) -> None:
+        self._execs.pop(exec_id, None)
+        facts: Message = {
+            "code": session.code,
+            "signal": session.signal_number,
+            "oom_killed": False,
+            "finished_ns": time.time_ns(),
+        }
+        self._report({"event": "exit", "container_id": self._id, "exec_id": exec_id, "exit": facts})
+        self._maybe_leave()
+
+    def _detached(self, exec_id: str) -> Callable[[], None]:
+        return lambda: self._report({"event": "detach", "container_id": self._id, "exec_id": exec_id})
+
+    def _oom(self) -> None:
+        self._report({"event": "oom", "container_id": self._id, "exec_id": ""})
+
+    def _maybe_leave(self) -> None:
+        """Over, and every client has its last byte: look again shortly while some do not."""
+        if self._init is None:
+            if not self._daemons:
+                self._leave()
+            return
+        if not self._over:
+            return
+        busy = any(not c.closed for s in (self._init, *self._execs.values()) for c in s.streams.clients)
+        if not busy and not self._execs:
+            self._leave()
+        else:
+            self._loop.after(0.05, self._maybe_leave)
+
+    def _leave(self) -> None:
+        self._loop.running = False
+
+    def _listen(self) -> None:
+        """For a later daemon: 0600 in the shim's own 0700 directory, peers checked."""
+        self._listener = scm.listen_at(self._dir_fd, record.SOCKET)
+        self._listener.setblocking(False)
+        self._loop.watch(self._listener.fileno(), IN, lambda _: self._accept())
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:
+            return
+        if scm.peer(sock).uid not in (0, os.geteuid()):
+            sock.close()
+            return
+        self._welcome(sock)
+
+
+def _open_log(stdio: Stdio) -> LogFile | None:
+    log = stdio.log
+    if log is None or log.driver == "none":
+        return None
+    try:
+        return LogFile(
+            log.path,
+            max_bytes=log.max_bytes,
+            max_files=log.max_files,
+            compress=log.compress,
+            attributes=log.attributes,
+        )
+    except OSError as error:
+        raise StepFailed("log.open", f"the log {log.path} cannot be opened: {error.strerror}") from error
+
+
+def _attachments(request: Message, fds: list[int]) -> list[Attachment]:
+    """The first descriptors of the message, one for each attachment; they are taken out of `fds`."""
+    told = cast("list[Json]", request.get("attachments") or [])
+    taken, fds[: len(told)] = fds[: len(told)], []
+    return [attachment_from_json(a, fd) for a, fd in zip(told, taken, strict=True)]
+
+
+def _write_id_maps(args: Args, pid: int) -> None:
+    """As the parent, who holds the right to; one write a file, as the kernel wants it."""
+    for kind in ("uid", "gid"):
+        lines = cast("list[list[int]]", args.get(kind) or [])
+        content = "".join(f"{inside} {outside} {count}\n" for inside, outside, count in lines)
+        fd = os.open(f"/proc/{pid}/{kind}_map", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, content.encode())
+        finally:
+            os.close(fd)

@@ -1,0 +1,117 @@
+"""One process the shim holds, a container's init or an exec: from its clone to its end."""
+
+import os
+from collections.abc import Callable, Mapping
+
+from hakobu.kernel import process
+from hakobu.runtime.failure import StepFailed
+from hakobu.runtime.shim.confinement import Confinement
+from hakobu.runtime.shim.log import LogFile
+from hakobu.runtime.shim.loop import IN, Loop
+from hakobu.runtime.shim.spawn import Spawned, Spawner, release
+from hakobu.runtime.shim.streams import Streams
+from hakobu.spec.plan import Plan, Stdio
+from hakobu.spec.step import Json
+
+DRAIN_S = 2.0
+
+
+class Session:
+    """`ended` is called once: the process has ended and what it printed was read to its end."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        stdio: Stdio,
+        log: LogFile | None,
+        detached: Callable[[], None],
+        ended: "Callable[[Session], None]",
+    ) -> None:
+        self._loop, self._stdio, self._ended = loop, stdio, ended
+        self.streams = Streams(loop, stdio, log, self._output_ended, detached)
+        self._spawned: Spawned | None = None
+        self.pid = 0
+        self.code = 0
+        self.signal_number = 0
+        self.results: list[Json] = []
+        self.execute_index = 0
+        self._exited = False
+        self._told = False
+
+    def spawn(
+        self,
+        plan: Plan,
+        shim_steps: Mapping[str, Callable[[Mapping[str, Json], int], None]],
+        *,
+        failpoint: str = "",
+        init_pid: int = 0,
+        confinement: Confinement,
+    ) -> None:
+        """Raises `StepFailed`; then nothing is left of it."""
+        fds = self.streams.open()
+        self.execute_index = len(plan.steps) - 1
+        spawner = Spawner(
+            plan, self._stdio, fds, shim_steps, failpoint=failpoint, init_pid=init_pid, confinement=confinement
+        )
+        try:
+            self._spawned = spawner.spawn()
+        except StepFailed:
+            self.streams.close()
+            raise
+        finally:
+            for fd in set(fds):
+                os.close(fd)
+        self.pid, self.results = self._spawned.pid, self._spawned.results
+        if self._spawned.master_fd >= 0:
+            self.streams.set_terminal(self._spawned.master_fd)
+        self.streams.begin()
+        self._loop.watch(self._spawned.pidfd, IN, lambda _: self._reap())
+
+    def release(self) -> None:
+        """Raises `StepFailed` when the execve did not succeed; the process is then gone and never `ended`."""
+        assert self._spawned is not None
+        try:
+            release(self._spawned)
+        except StepFailed:
+            self._told = True
+            self._loop.forget(self._spawned.pidfd)
+            process.wait_pidfd(self._spawned.pidfd)
+            os.close(self._spawned.pidfd)
+            self.streams.close()
+            raise
+
+    def signal(self, number: int) -> None:
+        """To this very process: a pidfd never means another one. Already ended is no error."""
+        if self._spawned is None or self._exited:
+            return
+        try:
+            process.pidfd_send_signal(self._spawned.pidfd, number)
+        except ProcessLookupError:
+            pass
+
+    def _reap(self) -> None:
+        assert self._spawned is not None
+        ended = process.wait_pidfd(self._spawned.pidfd, os.WEXITED | os.WNOHANG)
+        if ended is None:
+            return
+        code, self.signal_number = ended
+        self.code = 128 + self.signal_number if self.signal_number else code
+        self._exited = True
+        self._loop.forget(self._spawned.pidfd)
+        os.close(self._spawned.pidfd)
+        self.streams.drain()
+        if self.streams.at_end:
+            self._finish()
+        else:
+            # somebody else holds the pipe's other end: a process of a shared pid namespace, or one about to die
+            self._loop.after(DRAIN_S, self._finish)
+
+    def _output_ended(self) -> None:
+        if self._exited:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self._told:
+            self._told = True
+            self.streams.close()
+            self._ended(self)

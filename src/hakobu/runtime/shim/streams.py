@@ -1,0 +1,236 @@
+"""The three streams of one process: pumped to its log and its clients, fed from whoever attached stdin.
+
+Output goes to the log first, then to each client; when a client's queue is full the pump stops until it was
+read, and with it the container (as with Docker's attach). Input that the process does not read is bounded by
+pausing whoever types.
+"""
+
+import errno
+import os
+from collections import deque
+from collections.abc import Callable
+
+from hakobu.kernel import pty
+from hakobu.runtime.shim.client import Client
+from hakobu.runtime.shim.log import LogFile
+from hakobu.runtime.shim.loop import HANGUP, IN, OUT, Loop
+from hakobu.spec.plan import Attachment, Stdio
+
+READ_BYTES = 1 << 16
+INPUT_LIMIT = 1 << 16
+
+
+class Streams:
+    """Owns the parent's ends. `ended` is called once when every output is at its end."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        stdio: Stdio,
+        log: LogFile | None,
+        ended: Callable[[], None],
+        detached: Callable[[], None],
+    ) -> None:
+        self._loop, self._stdio, self._log = loop, stdio, log
+        self._ended, self._detached = ended, detached
+        self._outputs: dict[int, str] = {}
+        self._input_fd = -1
+        self._input: deque[bytes] = deque()
+        self._input_bytes = 0
+        self._input_closing = False
+        self._paused = False
+        self.clients: list[Client] = []
+        self.master_fd = -1
+
+    def open(self) -> tuple[int, int, int]:
+        """The child's ends (0, 1, 2) of pipes; with a terminal they come later, and these are the null device."""
+        if self._stdio.tty:
+            null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+            return null, null, null
+        out_read, out_write = os.pipe2(os.O_CLOEXEC)
+        err_read, err_write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(out_read, False)
+        os.set_blocking(err_read, False)
+        self._outputs = {out_read: "stdout", err_read: "stderr"}
+        if self._stdio.open_stdin:
+            in_read, self._input_fd = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(self._input_fd, False)
+        else:
+            in_read = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        return in_read, out_write, err_write
+
+    def set_terminal(self, master_fd: int) -> None:
+        os.set_blocking(master_fd, False)
+        self.master_fd = master_fd
+        self._outputs = {master_fd: "stdout"}
+        if self._stdio.open_stdin:
+            self._input_fd = master_fd
+
+    def begin(self) -> None:
+        for fd in self._outputs:
+            self._watch_output(fd)
+
+    def attach(self, attachment: Attachment) -> None:
+        client = Client(
+            self._loop,
+            attachment,
+            framed=not self._stdio.tty,
+            typed=self._typed,
+            changed=self._changed,
+            left=self._left,
+        )
+        self.clients.append(client)
+        if attachment.replay_log and self._log is not None:
+            client.replay(self._log.path)
+            self._replay(client)
+        client.begin()
+        if not self._outputs and not client.replaying:
+            client.close()
+
+    def resize(self, rows: int, columns: int) -> None:
+        if self.master_fd >= 0:
+            pty.set_window_size(self.master_fd, rows, columns)
+
+    def drain(self) -> None:
+        """Reads what is there now, without waiting; for the moment after the process has ended."""
+        for fd in tuple(self._outputs):
+            while fd in self._outputs and self._pump(fd):
+                pass
+
+    @property
+    def at_end(self) -> bool:
+        return not self._outputs
+
+    def close(self) -> None:
+        """Lets go of the process's streams; clients get what is queued for them and then the end."""
+        for fd in tuple(self._outputs):
+            self._end_output(fd, tell=False)
+        self._close_input()
+        if self._log is not None:
+            self._log.flush("stdout")
+            self._log.flush("stderr")
+        for client in tuple(self.clients):
+            if client.replaying:
+                self._replay(client)
+            client.close()
+        if self.master_fd >= 0:
+            os.close(self.master_fd)
+            self.master_fd = -1
+
+    def _replay(self, client: Client) -> None:
+        while client.replaying and not client.full and not client.closed and self._log is not None:
+            client.advance_replay(self._log.size)
+
+    def _watch_output(self, fd: int) -> None:
+        if self._paused:
+            self._loop.forget(fd)
+            return
+        mask = IN | (OUT if fd == self._input_fd and self._input else 0)
+        self._loop.watch(fd, mask, lambda events: self._output_ready(fd, events))
+
+    def _output_ready(self, fd: int, events: int) -> None:
+        if events & OUT:
+            self._feed()
+        if events & (IN | HANGUP):
+            self._pump(fd)
+
+    def _pump(self, fd: int) -> bool:
+        """One read; False when there is nothing more for now."""
+        try:
+            data = os.read(fd, READ_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno != errno.EIO:  # EIO: the terminal's other side has closed
+                raise
+            data = b""
+        if not data:
+            self._end_output(fd)
+            return False
+        stream = self._outputs[fd]
+        if self._log is not None:
+            self._log.write(stream, data)
+        for client in tuple(self.clients):
+            client.send(stream, data)
+        self._changed()
+        return True
+
+    def _end_output(self, fd: int, *, tell: bool = True) -> None:
+        stream = self._outputs.pop(fd)
+        self._loop.forget(fd)
+        if fd != self.master_fd:
+            os.close(fd)
+        if self._log is not None:
+            self._log.flush(stream)
+        if tell and not self._outputs:
+            self._ended()
+
+    def _changed(self) -> None:
+        """A client's queue grew or shrank: the pump stops or goes on."""
+        self.clients = [c for c in self.clients if not c.closed]
+        for client in self.clients:
+            if client.replaying and not client.full:
+                self._replay(client)
+        paused = any(c.full and not c.replaying for c in self.clients)
+        if paused != self._paused:
+            self._paused = paused
+            for fd in tuple(self._outputs):
+                self._watch_output(fd)
+
+    def _left(self, client: Client, detached: bool) -> None:
+        if client in self.clients:
+            self.clients.remove(client)
+        if detached:
+            self._detached()
+
+    def _typed(self, client: Client, data: bytes) -> bool:
+        if self._input_fd < 0:
+            return False
+        if not data:
+            if self._stdio.stdin_once and not self._stdio.tty:
+                self._input_closing = True
+                self._feed()
+            return True
+        self._input.append(data)
+        self._input_bytes += len(data)
+        self._feed()
+        return True
+
+    def _feed(self) -> None:
+        try:
+            while self._input:
+                written = os.write(self._input_fd, self._input[0])
+                self._input_bytes -= written
+                rest = self._input.popleft()[written:]
+                if rest:
+                    self._input.appendleft(rest)
+        except BlockingIOError:
+            pass
+        except OSError:  # the process closed its end: what is typed goes nowhere
+            self._input.clear()
+            self._input_bytes = 0
+            if self._input_fd != self.master_fd:
+                self._close_input()
+        if self._input_closing and not self._input:
+            self._close_input()
+        self._watch_input()
+
+    def _watch_input(self) -> None:
+        full = self._input_bytes >= INPUT_LIMIT
+        for client in self.clients:
+            client.pause_input(full)
+        if self._input_fd < 0:
+            return
+        if self._input_fd == self.master_fd:
+            if self.master_fd in self._outputs:
+                self._watch_output(self.master_fd)
+        elif self._input:
+            self._loop.watch(self._input_fd, OUT, lambda _: self._feed())
+        else:
+            self._loop.forget(self._input_fd)
+
+    def _close_input(self) -> None:
+        if self._input_fd >= 0 and self._input_fd != self.master_fd:
+            self._loop.forget(self._input_fd)
+            os.close(self._input_fd)
+        self._input_fd = -1

@@ -1,0 +1,385 @@
+"""Executors of the steps that make a container's file system; each acts below `child.root_fd` by descriptors.
+
+Until `root.pivot` the container's root is a mount in the child's own namespace, seen from outside. Sources are
+the host's paths, opened by the child before it has entered anything.
+"""
+
+import errno
+import os
+import stat
+
+from hakobu.kernel import audit, pty
+from hakobu.kernel import mount as mnt
+from hakobu.kernel.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
+from hakobu.kernel.saferoot import make_directories, make_mount_target, open_in, split
+from hakobu.runtime.child import Args, Child
+from hakobu.runtime.handshake import say
+
+AT_RECURSIVE = 0x8000
+AT_EMPTY_PATH = 0x1000
+OPEN_TREE_CLONE = 1
+MS_REC = 1 << 14
+MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
+MS_SHARED = 1 << 20
+_ROOT_PROPAGATION = {
+    "private": MS_PRIVATE,
+    "rprivate": MS_PRIVATE | MS_REC,
+    "slave": MS_SLAVE,
+    "rslave": MS_SLAVE | MS_REC,
+    "shared": MS_SHARED,
+    "rshared": MS_SHARED | MS_REC,
+}
+_STRING_BYTES = 255
+DEV_NULL = os.makedev(1, 3)
+
+
+def text(args: Args, key: str) -> str:
+    value = args.get(key, "")
+    return value if isinstance(value, str) else ""
+
+
+def number(args: Args, key: str) -> int:
+    value = args.get(key, 0)
+    return value if isinstance(value, int) else 0
+
+
+def texts(args: Args, key: str) -> list[str]:
+    value = args.get(key)
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
+
+
+def isolate(child: Child, args: Args) -> None:
+    """Nothing mounted here shows on the host; what is mounted there may still arrive (slave)."""
+    mnt.mount(None, "/", None, _ROOT_PROPAGATION[text(args, "propagation")])
+
+
+def rootfs_mount(child: Child, args: Args) -> None:
+    """The overlay, on its own work directory's parent: a place that exists and that nobody else looks at."""
+    base_fd = os.open(text(args, "snapshots_dir"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    os.fchdir(base_fd)
+    lower, upper, work = texts(args, "lower"), text(args, "upper"), text(args, "work")
+    mount_fd = _overlay(lower, upper, work)
+    target = os.path.dirname(work)
+    mnt.move_mount(mount_fd, b"", base_fd, target, mnt.MOVE_MOUNT_F_EMPTY_PATH)
+    child.root_fd = mount_fd
+    os.close(base_fd)
+
+
+def _overlay(lower: list[str], upper: str, work: str) -> int:
+    joined = ":".join(lower)
+    fs_fd = mnt.fsopen("overlay")
+    try:
+        mnt.fsconfig_set_string(fs_fd, "source", "overlay")
+        if len(joined) <= _STRING_BYTES:
+            mnt.fsconfig_set_string(fs_fd, "lowerdir", joined)
+        else:
+            _append_lower(fs_fd, lower)
+        mnt.fsconfig_set_string(fs_fd, "upperdir", upper)
+        mnt.fsconfig_set_string(fs_fd, "workdir", work)
+        mnt.fsconfig_create(fs_fd)
+        return mnt.fsmount(fs_fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL or len(joined) <= _STRING_BYTES:
+            raise
+        return _overlay_by_mount(joined, upper, work)
+    finally:
+        os.close(fs_fd)
+
+
+def _append_lower(fs_fd: int, lower: list[str]) -> None:
+    """`lowerdir+` since Linux 6.5; before it, only mount(2) takes more than 255 bytes."""
+    for name in lower:
+        mnt.fsconfig_set_string(fs_fd, "lowerdir+", name)
+
+
+def _overlay_by_mount(joined: str, upper: str, work: str) -> int:
+    target = os.path.dirname(work)
+    mnt.mount("overlay", target, "overlay", 0, f"lowerdir={joined},upperdir={upper},workdir={work}")
+    try:
+        return mnt.open_tree(-100, target, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
+    finally:
+        mnt.umount2(target, mnt.MNT_DETACH)
+
+
+def rootfs_bind(child: Child, args: Args) -> None:
+    """A directory of the host as root: bound onto itself, so that it is a mount and can be pivoted into."""
+    source = text(args, "source")
+    mount_fd = mnt.open_tree(-100, source, OPEN_TREE_CLONE | AT_RECURSIVE | mnt.OPEN_TREE_CLOEXEC)
+    mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, propagation=MS_PRIVATE)
+    mnt.move_mount(mount_fd, b"", -100, source, mnt.MOVE_MOUNT_F_EMPTY_PATH)
+    child.root_fd = mount_fd
+
+
+def mount_new(child: Child, args: Args) -> None:
+    options: dict[str, str | bytes | None] = {}
+    if source := text(args, "source"):
+        options["source"] = source
+    for item in texts(args, "data"):
+        key, equals, value = item.partition("=")
+        options[key] = value if equals else None
+    mount_fd = mnt.new_mount(text(args, "type"), dict(options), number(args, "attributes"))
+    try:
+        target_fd = make_mount_target(child.root_fd, text(args, "target"), True)
+        _place(mount_fd, target_fd, args)
+    finally:
+        os.close(mount_fd)
+
+
+def mount_bind(child: Child, args: Args) -> None:
+    recursive = AT_RECURSIVE if args.get("recursive") else 0
+    mount_fd = mnt.open_tree(-100, text(args, "source"), OPEN_TREE_CLONE | recursive | mnt.OPEN_TREE_CLOEXEC)
+    try:
+        _default_private(mount_fd, args)
+        attr_set, attr_clr = number(args, "set"), number(args, "clear")
+        if attr_set or attr_clr:
+            mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH, attr_set=attr_set, attr_clr=attr_clr)
+        if whole := number(args, "recursive_set"):
+            mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, attr_set=whole)
+        target_fd = make_mount_target(child.root_fd, text(args, "target"), _is_directory(mount_fd))
+        _place(mount_fd, target_fd, args)
+    finally:
+        os.close(mount_fd)
+
+
+def _default_private(mount_fd: int, args: Args) -> None:
+    if not args.get("propagation"):
+        mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, propagation=MS_PRIVATE)
+
+
+def _is_directory(fd: int) -> bool:
+    return stat.S_ISDIR(os.fstat(fd).st_mode)
+
+
+def _parent(root_fd: int, path: str) -> tuple[int, str]:
+    """The directory that is to hold `path`, made where it is missing, and the name in it."""
+    parts = split(path)
+    if not parts:
+        raise OSError(errno.EINVAL, "not a path below the root", path)
+    return make_directories(root_fd, b"/".join(parts[:-1])), os.fsdecode(parts[-1])
+
+
+def _place(mount_fd: int, target_fd: int, args: Args) -> None:
+    try:
+        mnt.attach(mount_fd, target_fd)
+    finally:
+        os.close(target_fd)
+    if kind := number(args, "propagation"):
+        recursive = AT_RECURSIVE if args.get("propagation_recursive") else 0
+        mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | recursive, propagation=kind)
+
+
+def mount_cgroup(child: Child, args: Args) -> None:
+    """v2: the file system itself, as the cgroup namespace shows it. v1: a tmpfs with one bind a hierarchy."""
+    attributes = mnt.MOUNT_ATTR_NOSUID | mnt.MOUNT_ATTR_NODEV | mnt.MOUNT_ATTR_NOEXEC
+    ro = mnt.MOUNT_ATTR_RDONLY if args.get("read_only") else 0
+    target = text(args, "target")
+    if number(args, "version") == 2:
+        mount_fd = mnt.new_mount("cgroup2", {}, attributes | ro)
+        try:
+            mnt.attach(mount_fd, make_mount_target(child.root_fd, target, True))
+        finally:
+            os.close(mount_fd)
+        return
+    top_fd = mnt.new_mount("tmpfs", {"mode": "755"}, attributes)
+    try:
+        mnt.attach(top_fd, make_mount_target(child.root_fd, target, True))
+        _bind_hierarchies(top_fd, args, attributes | ro)
+    finally:
+        os.close(top_fd)
+
+
+def _bind_hierarchies(top_fd: int, args: Args, attributes: int) -> None:
+    listed = args.get("hierarchies")
+    for entry in listed if isinstance(listed, list) else []:
+        if not isinstance(entry, list):
+            continue
+        name, path = str(entry[0]), str(entry[1])
+        os.mkdir(name, 0o755, dir_fd=top_fd)
+        tree_fd = mnt.open_tree(-100, path, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
+        try:
+            mnt.mount_setattr(tree_fd, b"", AT_EMPTY_PATH, attr_set=attributes, propagation=MS_PRIVATE)
+            mnt.move_mount(tree_fd, b"", top_fd, name, mnt.MOVE_MOUNT_F_EMPTY_PATH)
+        finally:
+            os.close(tree_fd)
+
+
+def device_node(child: Child, args: Args) -> None:
+    kind = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}[text(args, "type")]
+    parent_fd, name = _parent(child.root_fd, text(args, "path"))
+    try:
+        device = os.makedev(number(args, "major"), number(args, "minor"))
+        if not child.userns:
+            _unlink(parent_fd, name)
+            os.mknod(name, kind | number(args, "mode"), device, dir_fd=parent_fd)
+            os.chmod(name, number(args, "mode"), dir_fd=parent_fd)
+            os.chown(name, number(args, "uid"), number(args, "gid"), dir_fd=parent_fd, follow_symlinks=False)
+        else:
+            _bind_device(parent_fd, name, text(args, "path"))
+    finally:
+        os.close(parent_fd)
+
+
+def _bind_device(parent_fd: int, name: str, path: str) -> None:
+    """In a user namespace nodes cannot be made: the host's own is bound."""
+    os.close(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=parent_fd))
+    tree_fd = mnt.open_tree(-100, path, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
+    try:
+        mnt.move_mount(tree_fd, b"", parent_fd, name, mnt.MOVE_MOUNT_F_EMPTY_PATH)
+    finally:
+        os.close(tree_fd)
+
+
+def _unlink(parent_fd: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=parent_fd)
+    except FileNotFoundError:
+        pass
+
+
+def device_host(child: Child, args: Args) -> None:
+    """All device nodes of the host's /dev, for a privileged container."""
+    for directory, below, names in os.walk("/dev"):
+        below[:] = [
+            b for b in below if f"{directory}/{b}" not in ("/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/hugepages")
+        ]
+        for name in names:
+            path = f"{directory}/{name}"
+            info = os.lstat(path)
+            if (stat.S_ISCHR(info.st_mode) or stat.S_ISBLK(info.st_mode)) and path != "/dev/console":
+                _copy_node(child, path, info)
+
+
+def _copy_node(child: Child, path: str, info: os.stat_result) -> None:
+    parent_fd, name = _parent(child.root_fd, path)
+    try:
+        _unlink(parent_fd, name)
+        os.mknod(name, info.st_mode, info.st_rdev, dir_fd=parent_fd)
+        os.chown(name, info.st_uid, info.st_gid, dir_fd=parent_fd, follow_symlinks=False)
+    finally:
+        os.close(parent_fd)
+
+
+def device_link(child: Child, args: Args) -> None:
+    parent_fd, name = _parent(child.root_fd, text(args, "path"))
+    try:
+        _unlink(parent_fd, name)
+        os.symlink(text(args, "target"), name, dir_fd=parent_fd)
+    finally:
+        os.close(parent_fd)
+
+
+def console_open(child: Child, args: Args) -> None:
+    """A terminal of the container's own devpts; its slave becomes stdio and, for init, /dev/console.
+
+    The slave comes from the master by TIOCGPTPEER, never by a path (CVE-2025-52565).
+    """
+    pts_fd = open_in(child.root_fd, "/dev/pts", os.O_PATH | os.O_DIRECTORY)
+    try:
+        master_fd, child.slave_fd = pty.open_pair(pts_fd)
+    finally:
+        os.close(pts_fd)
+    if child.rows and child.columns:
+        pty.set_window_size(child.slave_fd, child.rows, child.columns)
+    say(child.sock, "console", (master_fd,))
+    os.close(master_fd)
+    if child.init_pidfd < 0:
+        _bind_console(child)
+
+
+def _bind_console(child: Child) -> None:
+    tree_fd = mnt.open_tree(child.slave_fd, b"", OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)
+    try:
+        target_fd = make_mount_target(child.root_fd, "/dev/console", False)
+        try:
+            mnt.attach(tree_fd, target_fd)
+        finally:
+            os.close(target_fd)
+    finally:
+        os.close(tree_fd)
+
+
+def cwd_make(child: Child, args: Args) -> None:
+    """As Docker: a working directory that is missing is made, below the root and nowhere else."""
+    os.close(make_directories(child.root_fd, text(args, "path")))
+
+
+def pivot(child: Child, args: Args) -> None:
+    """Stacks the old root on the new one and lets go of it; from here on `/` is the container's.
+
+    Before it the interpreter is sealed: nothing may be imported or opened by name behind this line.
+    """
+    audit.seal()
+    os.fchdir(child.root_fd)
+    mnt.pivot_root(".", ".")
+    mnt.umount2(".", mnt.MNT_DETACH)
+    os.chdir("/")
+
+
+def _pseudo(child: Child, path: str) -> int | None:
+    """A path of proc or sysfs; None where it does not exist. No link is followed (CVE-2025-31133 and its kin)."""
+    rules = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS
+    try:
+        return openat2(child.root_fd, path.lstrip("/"), os.O_PATH, resolve=rules)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _null_device(child: Child) -> int:
+    """The container's own /dev/null, proved to be the device: an image's link there is refused."""
+    if child.null_fd < 0:
+        fd = _pseudo(child, "/dev/null")
+        if fd is None or os.fstat(fd).st_rdev != DEV_NULL or not stat.S_ISCHR(os.fstat(fd).st_mode):
+            raise OSError(errno.ENODEV, "not the null device", "/dev/null")
+        child.null_fd = fd
+    return child.null_fd
+
+
+def path_mask(child: Child, args: Args) -> None:
+    """A file shows the null device, a directory an empty read-only tmpfs."""
+    target_fd = _pseudo(child, text(args, "path"))
+    if target_fd is None:
+        return
+    if _is_directory(target_fd):
+        flags = mnt.MOUNT_ATTR_RDONLY | mnt.MOUNT_ATTR_NOSUID | mnt.MOUNT_ATTR_NODEV | mnt.MOUNT_ATTR_NOEXEC
+        mount_fd = mnt.new_mount("tmpfs", {"nr_inodes": "1", "size": "0"}, flags)
+    else:
+        mount_fd = mnt.open_tree(_null_device(child), b"", OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)
+    mnt.attach(mount_fd, target_fd)
+    os.close(mount_fd)
+    os.close(target_fd)
+
+
+def path_readonly(child: Child, args: Args) -> None:
+    target_fd = _pseudo(child, text(args, "path"))
+    if target_fd is None:
+        return
+    tree_fd = mnt.open_tree(target_fd, b"", OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE)
+    flags = mnt.MOUNT_ATTR_RDONLY | mnt.MOUNT_ATTR_NOSUID | mnt.MOUNT_ATTR_NODEV | mnt.MOUNT_ATTR_NOEXEC
+    mnt.mount_setattr(tree_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, attr_set=flags)
+    mnt.attach(tree_fd, target_fd)
+    os.close(tree_fd)
+    os.close(target_fd)
+
+
+def root_readonly(child: Child, args: Args) -> None:
+    mnt.mount_setattr(child.root_fd, b"", AT_EMPTY_PATH, attr_set=mnt.MOUNT_ATTR_RDONLY)
+
+
+EXECUTORS = {
+    "mounts.isolate": isolate,
+    "rootfs.mount": rootfs_mount,
+    "rootfs.bind": rootfs_bind,
+    "mount.new": mount_new,
+    "mount.bind": mount_bind,
+    "mount.cgroup": mount_cgroup,
+    "device.node": device_node,
+    "device.host": device_host,
+    "device.link": device_link,
+    "console.open": console_open,
+    "cwd.make": cwd_make,
+    "root.pivot": pivot,
+    "path.mask": path_mask,
+    "path.readonly": path_readonly,
+    "root.readonly": root_readonly,
+}
