@@ -29,8 +29,8 @@ RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18
+IFLA_PROTINFO, IFLA_BRPORT_ISOLATED = 12, 33
 IFLA_NET_NS_PID, IFLA_NET_NS_FD, IFLA_INFO_KIND, IFLA_INFO_DATA = 19, 28, 1, 2
-IFLA_BR_STP_STATE, IFLA_BR_MCAST_SNOOPING = 5, 23
 VETH_INFO_PEER = 1
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
 IFA_F_NODAD = 0x02
@@ -144,6 +144,13 @@ def create_veth(
     nl.request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, b"".join(near), f"create veth {host}")
 
 
+def isolate_port(nl: Netlink, name: str) -> None:
+    """This port of a bridge and other isolated ones cannot reach each other, only the bridge itself (Linux 4.18)."""
+    body = _IFINFOMSG.pack(socket.AF_BRIDGE, 0, index_of(name), 0, 0)
+    body += nested(IFLA_PROTINFO, u8(IFLA_BRPORT_ISOLATED, 1))
+    nl.request(RTM_SETLINK, 0, body, f"isolate bridge port {name}")
+
+
 def set_up(nl: Netlink, name: str, up: bool = True) -> None:
     flags = IFF_UP if up else 0
     verb = "up" if up else "down"
@@ -167,11 +174,6 @@ def rename(nl: Netlink, name: str, new: str) -> None:
 
 def delete_link(nl: Netlink, name: str) -> None:
     nl.request(RTM_DELLINK, 0, _ifinfo() + _name(IFLA_IFNAME, name), f"delete link {name}")
-
-
-def bridge_option(nl: Netlink, name: str, option: int, value: int) -> None:
-    data = nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bridge"), nested(IFLA_INFO_DATA, u8(option, value)))
-    nl.request(RTM_NEWLINK, 0, _ifinfo(index_of(name)) + data, f"set option {option} of bridge {name}")
 
 
 def links(nl: Netlink) -> list[Link]:

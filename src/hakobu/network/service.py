@@ -16,10 +16,14 @@ from hakobu.kernel import rtnetlink
 from hakobu.kernel.netlink import Netlink
 from hakobu.network import bridge, foreign, sysctl
 from hakobu.network.failure import InterfaceExists, NetworkFailed, UnsupportedDriver, UnsupportedOption
+from hakobu.network.files import read_host_resolv_conf
 from hakobu.network.firewall import Firewall
 from hakobu.network.ipam import Ipam, Subnet, mac_of, mac_of_id, parse_subnet
+from hakobu.network.naming import has_names, snapshot
+from hakobu.network.resolving import ResolverDoor, ResolverFailed
 from hakobu.network.rules import BridgeRules, PortRule
-from hakobu.spec.container import BoundPort, Endpoint, EndpointSpec
+from hakobu.network.steps import allows_icc
+from hakobu.spec.container import BoundPort, Container, Endpoint, EndpointSpec
 from hakobu.spec.instance import Instance
 from hakobu.spec.network import Network, NetworkSpec, Pool
 from hakobu.spec.plan import ReservedPort
@@ -57,6 +61,7 @@ class Networking:
         self._settings = settings or NetworkSettings()
         self._ipam = Ipam(self._settings.default_address_pools, instance.data_root)
         self._firewall = Firewall(instance.nft_table)
+        self._resolver = ResolverDoor(f"{instance.exec_root}/resolver")
         self._netlink: Netlink | None = None
         self._bridges: dict[str, BridgeRules] = {}
         self._published: dict[str, list[PortRule]] = {}
@@ -66,7 +71,9 @@ class Networking:
     # -- life
 
     def close(self) -> None:
+        """The daemon's end: bridges, rules and the resolver stay, for the containers do."""
         self._firewall.close()
+        self._resolver.close()
         if self._netlink is not None:
             self._netlink.close()
             self._netlink = None
@@ -126,6 +133,7 @@ class Networking:
         network = _record(spec)
         before = len(self.notices)
         made = self._make(network)
+        self._resolver.start()
         warnings = tuple(n for n in self.notices[before:] if n.startswith("chain ") and " accepts " not in n)
         return made, warnings
 
@@ -167,7 +175,7 @@ class Networking:
             subnets=tuple(pool.subnet for pool in network.pools),
             internal=network.spec.internal,
             masquerade=options.get(OPTION + "enable_ip_masquerade", "true").lower() != "false",
-            icc=options.get(OPTION + "enable_icc", "true").lower() != "false",
+            icc=allows_icc(network),
         )
 
     def _install(self, networks: Sequence[Network]) -> None:
@@ -312,6 +320,43 @@ class Networking:
         if rules:
             with _kernel("withdraw ports"):
                 self._firewall.remove_ports(rules)
+
+    # -- names
+
+    def publish_names(self, networks: Iterable[Network], running: Iterable[Container]) -> None:
+        """Call after whatever changes names: a start, an end, a rename, a connect or a disconnect."""
+        networks = tuple(networks)
+        if any(has_names(network) for network in networks):
+            self._resolver.publish(snapshot(networks, running, read_host_resolv_conf()))
+
+    def resolver_join(self, container_id: str, pid: int, networks: Iterable[Network]) -> bool:
+        """Gives a container whose namespace exists (init `pid`) its resolver; False where it needs none."""
+        if not any(has_names(network) for network in networks):
+            return False
+        self._resolver.join(container_id, pid)
+        return True
+
+    def resolver_leave(self, container_id: str) -> None:
+        """On a disconnect from the last named network; a container's end is noticed by the resolver itself."""
+        self._resolver.leave(container_id)
+
+    def resolver_restore(self, networks: Iterable[Network], running: Iterable[Container]) -> None:
+        """At the daemon's start: finds the resolver, or starts it anew, and joins the containers it lacks."""
+        by_id = {n.id: n for n in networks}
+        named = [
+            c for c in running if any(has_names(by_id[e.network_id]) for e in c.endpoints if e.network_id in by_id)
+        ]
+        self.publish_names(by_id.values(), running)
+        if not named and not any(has_names(n) for n in by_id.values()):
+            return
+        self._resolver.find()
+        self._resolver.start()
+        for container in named:
+            if container.id not in self._resolver.joined() and container.state.pid:
+                try:
+                    self._resolver.join(container.id, container.state.pid)
+                except (ResolverFailed, OSError) as e:
+                    self.notices.append(f"container {container.name.lstrip('/')} has no resolver: {e}")
 
     def _all_ports(self) -> list[PortRule]:
         return [rule for rules in self._published.values() for rule in rules]

@@ -2,7 +2,7 @@
 
 | step | place | arguments |
 |---|---|---|
-| `veth.create` | shim | host, peer, mac, bridge, mtu: the pair, its far end in the container's namespace |
+| `veth.create` | shim | host, peer, mac, bridge, mtu, isolated: the far end in the container's namespace |
 | `veth.delete` | shim | host |
 | `link.up` | child | name |
 | `addr.add` | child | name, address, prefix |
@@ -23,6 +23,7 @@ from hakobu.spec.network import Network
 from hakobu.spec.step import Place, Step
 
 MTU_OPTION = "com.docker.network.driver.mtu"
+ICC_OPTION = "com.docker.network.bridge.enable_icc"
 DEFAULT_MTU = 1500
 NETLINK = ("sendto",)
 
@@ -30,6 +31,11 @@ NETLINK = ("sendto",)
 def mtu_of(network: Network, default: int = DEFAULT_MTU) -> int:
     given = network.spec.options.get(MTU_OPTION, "")
     return int(given) if given.isascii() and given.isdigit() and int(given) else default
+
+
+def allows_icc(network: Network) -> bool:
+    """Whether containers of the network may speak to each other."""
+    return network.spec.options.get(ICC_OPTION, "true").lower() not in ("false", "0")
 
 
 def plan_loopback() -> tuple[Step, ...]:
@@ -62,8 +68,9 @@ def _veth(instance: Instance, network: Network, endpoint: Endpoint) -> Step:
         "mac": endpoint.mac,
         "bridge": network.bridge,
         "mtu": mtu_of(network),
+        "isolated": not allows_icc(network),
     }
-    return Step("veth.create", Place.SHIM, args, NETLINK)
+    return Step("veth.create", Place.SHIM, args, NETLINK * (2 if args["isolated"] else 1))
 
 
 def _disable_ipv6(interface: str) -> Step:
@@ -96,8 +103,54 @@ def plan_default_route(endpoint: Endpoint) -> tuple[Step, ...]:
     )
 
 
-def plan_disconnect(instance: Instance, endpoint: Endpoint) -> tuple[Step, ...]:
-    return (Step("veth.delete", Place.SHIM, {"host": instance.veth(endpoint.endpoint_id)}, NETLINK),)
+def default_route_of(joined: Sequence[tuple[Network, Endpoint]]) -> Endpoint | None:
+    """The endpoint that leads out: highest priority, then both families before one, then by network name."""
+    leading = [(n, e) for n, e in joined if not n.spec.internal and (e.ipv4_gateway or e.ipv6_gateway)]
+    if not leading:
+        return None
+    order = sorted(leading, key=lambda j: (-j[1].spec.gateway_priority, not (j[1].ipv4 and j[1].ipv6), j[0].name))
+    return order[0][1]
+
+
+def plan_container(
+    instance: Instance, joined: Sequence[tuple[Network, Endpoint]], ports: Sequence[PortBinding] = ()
+) -> tuple[Step, ...]:
+    """All of a start's network but names and rules: for a container with a network namespace of its own."""
+    out = default_route_of(joined)
+    steps = [*plan_loopback()]
+    for network, endpoint in joined:
+        if network.spec.driver == "bridge":
+            steps += plan_endpoint(instance, network, endpoint, default_route=endpoint is out)
+    published = publishing_endpoint(joined)
+    if published is not None:
+        steps += plan_port_reservations(ports, published)
+    return tuple(steps)
+
+
+def publishing_endpoint(joined: Sequence[tuple[Network, Endpoint]]) -> Endpoint | None:
+    """Where published ports lead: the endpoint that leads out; internal networks publish nothing."""
+    return default_route_of(joined)
+
+
+def plan_connect(instance: Instance, joined: Sequence[tuple[Network, Endpoint]], new: Endpoint) -> tuple[Step, ...]:
+    """For a running container; `joined` includes `new`. The default route moves where `new` is now the way out."""
+    network = next(n for n, e in joined if e is new)
+    return plan_endpoint(instance, network, new, default_route=default_route_of(joined) is new)
+
+
+def plan_disconnect(
+    instance: Instance, endpoint: Endpoint, remaining: Sequence[tuple[Network, Endpoint]] = ()
+) -> tuple[Step, ...]:
+    """For a running container; the default route moves to what remains."""
+    removed = Step("veth.delete", Place.SHIM, {"host": instance.veth(endpoint.endpoint_id)}, NETLINK)
+    out = default_route_of(remaining)
+    return (removed, *(plan_default_route(out) if out else ()))
+
+
+def next_interface(endpoints: Iterable[Endpoint]) -> str:
+    """The lowest free of eth0, eth1, …"""
+    used = {e.interface for e in endpoints}
+    return next(name for n in range(len(used) + 1) if (name := f"eth{n}") not in used)
 
 
 def plan_port_reservations(ports: Iterable[PortBinding], endpoint: Endpoint | None) -> tuple[Step, ...]:

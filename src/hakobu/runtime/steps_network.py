@@ -55,6 +55,8 @@ def veth_create(args: Args, pid: int) -> None:
             bridge=_text(args, "bridge"),
             mtu=_number(args, "mtu"),
         )
+        if args.get("isolated"):
+            rtnetlink.isolate_port(nl, _text(args, "host"))
 
 
 def veth_delete(args: Args, pid: int) -> None:

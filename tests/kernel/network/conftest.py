@@ -1,8 +1,10 @@
 """Network namespaces of the test's own: nothing here ever acts in the host's."""
 
+import contextlib
 import ctypes
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -60,6 +62,24 @@ class Namespace:
 
 def sh(line: str) -> str:
     return subprocess.run(line, shell=True, check=True, capture_output=True, text=True).stdout
+
+
+def resolvers(directory: str) -> list[int]:
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{entry}/cmdline") as file:
+                if f"{directory}/names.json" in file.read().split("\0"):
+                    found.append(int(entry))
+    return found
+
+
+def end_resolvers(directory: str) -> None:
+    """Daemons leave the resolver running; a test does not."""
+    for pid in resolvers(directory):
+        os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 @pytest.fixture

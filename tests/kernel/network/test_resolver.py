@@ -1,6 +1,5 @@
 """The resolver's real process, with containers as namespaces and a DNS server of the host's beside it."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -13,6 +12,7 @@ import dns.exception
 import dns.message
 import dns.query
 import pytest
+from tests.kernel.network.conftest import end_resolvers, resolvers
 
 from hakobu.network.resolver.names import Asker, Member, NamedNetwork, Snapshot
 from hakobu.network.resolving import ResolverDoor
@@ -66,21 +66,8 @@ def upstream(namespaces):
     server.kill()
     server.wait()
     server.stdout.close()
-    for pid in resolvers(directory):
-        os.kill(pid, signal.SIGTERM)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
+    end_resolvers(directory)
     shutil.rmtree(directory)
-
-
-def resolvers(directory: str) -> list[int]:
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError), open(f"/proc/{entry}/cmdline") as file:
-                if f"{directory}/names.json" in file.read().split("\0"):
-                    found.append(int(entry))
-    return found
 
 
 def ask(name: str, kind: str = "A", tcp: bool = False, **how) -> tuple[int, list[str], bool]:

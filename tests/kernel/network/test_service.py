@@ -1,10 +1,14 @@
 """Networks end to end: containers are namespaces wired by the planned steps, the outside is one more."""
 
+import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 
 import pytest
+from tests.kernel.network.conftest import end_resolvers
 
 from hakobu.kernel import rtnetlink
 from hakobu.kernel.netlink import Netlink
@@ -17,7 +21,8 @@ from hakobu.spec.network import NetworkSpec
 from hakobu.spec.plan import ReservedPort
 from hakobu.spec.step import Place
 
-INSTANCE = Instance("/tmp/hk-test/data", "/tmp/hk-test/exec")
+ROOT = tempfile.gettempdir() + f"/hk-network-{os.getpid()}"
+INSTANCE = Instance(f"{ROOT}/data", f"{ROOT}/exec")
 
 
 def connect(address: str, port: int, timeout: float = 1.0) -> str:
@@ -56,7 +61,9 @@ def world(namespaces):
         namespace.run(no_link_local)
     host.run(wire)
     outside.run(far)
-    return host, outside
+    yield host, outside
+    end_resolvers(f"{INSTANCE.exec_root}/resolver")
+    shutil.rmtree(ROOT, ignore_errors=True)
 
 
 def plug(host, container, network, endpoint, **how) -> None:
@@ -265,3 +272,25 @@ def test_adding_a_port_is_quick_and_many_ports_do_not_slow_it(world):
     median, left = host.run(measure)
     print(f"publish: {median:.3f} ms")
     assert "elements" not in left
+
+
+def test_without_icc_containers_of_one_bridge_are_apart(world, namespaces, serving):
+    host, outside = world
+    a, b = namespaces(), namespaces()
+
+    def make():
+        networking = Networking(INSTANCE)
+        options = {"com.docker.network.bridge.enable_icc": "false"}
+        one, _ = networking.create(NetworkSpec(name="one", options=options))
+        ends = [networking.join(one, EndpointSpec(network="one")) for _ in range(2)]
+        networking.publish("b", ends[1], [ReservedPort("tcp", "0.0.0.0", 8080, 80)])
+        return one, ends
+
+    one, (end_a, end_b) = host.run(make)
+    plug(host, a, one, end_a)
+    plug(host, b, one, end_b)
+    serving(b, 80)
+    serving(outside, 80)
+    assert a.run(lambda: connect(end_b.ipv4, 80)) in ("timeout", "OSError")
+    assert a.run(lambda: connect("203.0.113.2", 80)) == "203.0.113.1"
+    assert outside.run(lambda: connect("203.0.113.1", 8080)) == "203.0.113.2"

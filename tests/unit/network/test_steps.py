@@ -41,6 +41,7 @@ def test_ipv6_is_switched_off_before_an_ipv4_only_interface_goes_up():
         "mac": "02:42:ac:11:00:02",
         "bridge": "hakobu0",
         "mtu": 1500,
+        "isolated": False,
     }
     assert planned[1].args["key"] == "disable_ipv6"
 
@@ -72,3 +73,26 @@ def test_only_user_defined_networks_have_a_resolver():
     assert steps.plan_resolver("c" * 64, [network()]) == ()
     (planned,) = steps.plan_resolver("c" * 64, [network(name="app")])
     assert planned.args["networks"] == ["n" * 64]
+
+
+def test_the_way_out_is_chosen_by_priority_then_name_and_moves_on():
+    app = network(name="app")
+    other = network(name="zoo")
+    closed = network(name="aaa", internal=True)
+    first, second = endpoint(interface="eth0"), endpoint(interface="eth1", ipv4_gateway="172.19.0.1")
+    inner = endpoint(interface="eth2", ipv4_gateway="")
+    joined = [(other, first), (app, second), (closed, inner)]
+    assert steps.default_route_of(joined) is second
+    preferred = endpoint(spec=EndpointSpec(network="zoo", gateway_priority=5))
+    assert steps.default_route_of([(other, preferred), (app, second)]) is preferred
+    planned = steps.plan_container(INSTANCE, joined, [PortBinding(container_port=80)])
+    assert [s.args["name"] for s in planned if s.name == "route.add"] == ["eth1"]
+    assert planned[0].args == {"name": "lo"} and planned[-1].name == "port.reserve"
+    assert names(steps.plan_disconnect(INSTANCE, second, [(other, first)])) == ["veth.delete", "route.add"]
+    assert names(steps.plan_disconnect(INSTANCE, second, [(closed, inner)])) == ["veth.delete"]
+    assert steps.next_interface([first, inner]) == "eth1"
+
+
+def test_without_icc_the_ports_of_the_bridge_are_isolated():
+    apart = network(options={"com.docker.network.bridge.enable_icc": "false"})
+    assert steps.plan_endpoint(INSTANCE, apart, endpoint())[0].args["isolated"] is True

@@ -9,7 +9,7 @@
                                                 ←  {"left": id}
 
 The daemon made the listening socket, so it can connect before this process has started. Its end changes nothing
-here; without a container and without a daemon for a minute the process ends.
+here; without a container and without a daemon for a moment the process ends.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from hakobu.network.resolver.names import SnapshotFile
 from hakobu.network.resolver.upstream import Upstream, receive_exactly
 
 VERSION = 1
-IDLE_S = 60.0
+IDLE_S = 5.0
 TCP_IDLE_S = 10.0
 QUESTIONS_AT_ONCE = 256
 """Of one container; what comes beyond is dropped, and its resolver asks again."""
