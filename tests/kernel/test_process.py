@@ -188,3 +188,17 @@ def test_scheduling_and_priorities_are_set() -> None:
 
 def test_a_start_time_names_a_process() -> None:
     assert process.start_time_ticks(os.getpid()) == process.start_time_ticks(os.getpid()) > 0
+
+
+def test_signals_are_as_a_program_expects_them() -> None:
+    from hakobu.kernel.signal import reset_all
+
+    def body() -> list[str]:
+        for number in (signal.SIGTERM, signal.SIGPIPE, 40, 64):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        reset_all()
+        return [_status(field) for field in ("SigBlk", "SigIgn", "SigCgt")]
+
+    assert in_child(body) == ["0" * 16] * 3

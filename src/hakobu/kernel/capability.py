@@ -9,12 +9,12 @@ Constants: linux/capability.h, version 3 of the calls.
 import errno
 import os
 import struct
-from ctypes import c_char_p, c_void_p, create_string_buffer
+from ctypes import c_char_p, c_int, c_ulong, c_void_p, create_string_buffer
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from hakobu.kernel.libc import oserror, syscall
+from hakobu.kernel.libc import function, oserror, syscall
 from hakobu.kernel.process import (
     PR_CAP_AMBIENT,
     PR_CAP_AMBIENT_CLEAR_ALL,
@@ -72,6 +72,7 @@ NAMES: Final = (
 _NUMBER: Final = {name: number for number, name in enumerate(NAMES)}
 ALL: Final = (1 << len(NAMES)) - 1
 
+_prctl = function("prctl", c_int, c_ulong, c_ulong, c_ulong, c_ulong)
 _capget = syscall("capget", c_char_p, c_void_p)
 _capset = syscall("capset", c_char_p, c_char_p)
 _HEADER: Final = struct.Struct("Ii")
@@ -141,14 +142,18 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
 
 def bounding() -> int:
     """The caller's bounding set, asked bit by bit: /proc may not be there."""
-    return sum(1 << bit for bit in range(last_cap() + 1) if prctl(PR_CAPBSET_READ, bit))
+    found = 0
+    for bit in range(last_cap() + 1):
+        if _prctl(PR_CAPBSET_READ, bit, 0, 0, 0) == 1:
+            found |= 1 << bit
+    return found
 
 
 def drop_bounding(keep: int) -> None:
     """Leaves only `keep` in the bounding set; what is not there already cannot be added. Needs CAP_SETPCAP."""
     for bit in range(last_cap() + 1):
-        if not keep >> bit & 1:
-            prctl(PR_CAPBSET_DROP, bit)
+        if not keep >> bit & 1 and _prctl(PR_CAPBSET_DROP, bit, 0, 0, 0) < 0:
+            raise oserror("prctl")
 
 
 def clear_ambient() -> None:

@@ -126,11 +126,11 @@ def _follow(link: bytes, target: bytes, rest: list[bytes]) -> tuple[bytes, list[
 def make_file(root_fd: int, path: str | bytes, mode: int = 0o644, owner: tuple[int, int] | None = None) -> int:
     """An O_PATH descriptor of the file `path` means, made empty (with its directories) where it is not there."""
     for _ in range(_MAX_LINKS):
+        parts = split(path)
         try:
-            return open_in(root_fd, path)
+            return open_in(root_fd, b"/" + b"/".join(parts))
         except FileNotFoundError:
             pass
-        parts = split(path)
         parent = b"/" + b"/".join(parts[:-1])
         parent_fd = make_directories(root_fd, parent, owner=owner)
         try:

@@ -5,8 +5,9 @@ Real-time signals count from 34, as C libraries do (the kernel's 32 and 33 belon
 
 import re
 import signal
+from collections.abc import Callable
 from ctypes import c_char_p, c_int, c_ulong, c_void_p
-from typing import Final
+from typing import Final, cast
 
 from hakobu.kernel.libc import check, syscall
 
@@ -61,13 +62,14 @@ def default_all() -> None:
             check(_rt_sigaction(number, action, None, 8), "rt_sigaction")
 
 
+# The C function below the standard library's, which turns every number into an enumeration and back.
+_set_handler = cast("Callable[[int, object], object]", getattr(signal.signal, "__wrapped__", signal.signal))
+_RESETTABLE: Final = tuple(number for number in range(1, SIGRTMAX + 1) if number not in (9, 19, 32, 33))
+
+
 def reset_all() -> None:
     """Every handler to SIG_DFL and nothing blocked, as a program expects to be started."""
-    for number in range(1, SIGRTMAX + 1):
-        if number in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
-            continue
-        try:
-            signal.signal(number, signal.SIG_DFL)
-        except OSError:
-            continue
+    default = int(signal.SIG_DFL)
+    for number in _RESETTABLE:
+        _set_handler(number, default)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
