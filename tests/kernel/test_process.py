@@ -191,14 +191,15 @@ def test_a_start_time_names_a_process() -> None:
 
 
 def test_signals_are_as_a_program_expects_them() -> None:
-    from hakobu.kernel.signal import reset_all
+    from hakobu.kernel.signal import default_all
 
     def body() -> list[str]:
         for number in (signal.SIGTERM, signal.SIGPIPE, 40, 64):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGUSR1, lambda *_: None)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        reset_all()
+        default_all()
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         return [_status(field) for field in ("SigBlk", "SigIgn", "SigCgt")]
 
     assert in_child(body) == ["0" * 16] * 3

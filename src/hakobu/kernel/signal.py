@@ -5,9 +5,8 @@ Real-time signals count from 34, as C libraries do (the kernel's 32 and 33 belon
 
 import re
 import signal
-from collections.abc import Callable
 from ctypes import c_char_p, c_int, c_ulong, c_void_p
-from typing import Final, cast
+from typing import Final
 
 from hakobu.kernel.libc import check, syscall
 
@@ -60,16 +59,3 @@ def default_all() -> None:
     for number in range(1, SIGRTMAX + 1):
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             check(_rt_sigaction(number, action, None, 8), "rt_sigaction")
-
-
-# The C function below the standard library's, which turns every number into an enumeration and back.
-_set_handler = cast("Callable[[int, object], object]", getattr(signal.signal, "__wrapped__", signal.signal))
-_RESETTABLE: Final = tuple(number for number in range(1, SIGRTMAX + 1) if number not in (9, 19, 32, 33))
-
-
-def reset_all() -> None:
-    """Every handler to SIG_DFL and nothing blocked, as a program expects to be started."""
-    default = int(signal.SIG_DFL)
-    for number in _RESETTABLE:
-        _set_handler(number, default)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
