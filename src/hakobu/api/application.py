@@ -1,0 +1,89 @@
+"""The application behind the connections: version in the path, route, handler, and errors as Docker says them."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from http import HTTPStatus
+
+from hakobu import __version__
+from hakobu.api import status
+from hakobu.api.http.exchange import Answer, Exchange, Reply, Request
+from hakobu.api.http.response import Heads
+from hakobu.api.route import Match, Route, Routes
+from hakobu.engine.services import Services
+from hakobu.wire.operation import OPERATIONS, UNPUBLISHED
+from hakobu.wire.version import ANNOUNCED, MINIMUM, ApiVersion, parse_version
+
+
+class DockerApplication:
+    """Implements `http.connection.Application` on a table of routes and the engine's services."""
+
+    def __init__(self, services: Services, routes: tuple[Route, ...], minimum: ApiVersion = MINIMUM) -> None:
+        self._services = services
+        self._minimum = minimum
+        self._routes = Routes(routes)
+        served = {(route.method, route.template) for route in routes}
+        self._missing = Routes(
+            Route(method, template, partial(_refuse, name))
+            for method, template, name in OPERATIONS + UNPUBLISHED
+            if (method, template) not in served
+        )
+        self._exchanges: dict[int, Exchange] = {}
+        self.heads = Heads(
+            (
+                ("Server", f"Hakobu/{__version__} (linux)"),
+                ("Api-Version", str(ANNOUNCED)),
+                ("Docker-Experimental", "false"),
+                ("Ostype", "linux"),
+            )
+        )
+
+    def exchange(self, request: Request) -> Exchange | Reply:
+        path = request.path
+        if path.startswith("/v") and path[2:3].isdigit():
+            text, slash, rest = path[2:].partition("/")
+            version = parse_version(text)
+            if version is None or not slash:
+                return _not_found()
+            if version != ANNOUNCED:
+                refusal = self._refuse_version(version)
+                if refusal is not None:
+                    return refusal
+                request.version = version
+            path = "/" + rest
+        match = self._routes.find(request.head.method, path) or self._missing.find(request.head.method, path)
+        if match is None:
+            return _not_found()
+        request.params = match.params
+        return self._exchange_of(match)
+
+    def _refuse_version(self, version: ApiVersion) -> Reply | None:
+        if version > ANNOUNCED:
+            text = f"client version {version} is too new. Maximum supported API version is {ANNOUNCED}"
+            return status.message(HTTPStatus.BAD_REQUEST, text)
+        if version < self._minimum:
+            text = (
+                f"client version {version} is too old. Minimum supported API version is {self._minimum}, "
+                "please upgrade your client to a newer version"
+            )
+            return status.message(HTTPStatus.BAD_REQUEST, text)
+        return None
+
+    def _exchange_of(self, match: Match) -> Exchange:
+        route = match.route
+        exchange = self._exchanges.get(id(route))
+        if exchange is None:
+            run: Callable[[Request], Answer | Awaitable[Answer]] = partial(route.handler, self._services)
+            exchange = self._exchanges[id(route)] = Exchange(run, route.body_limit, route.streams_body)
+        return exchange
+
+    def failure(self, request: Request | None, error: Exception) -> Reply:
+        return status.failure(error)
+
+
+def _not_found() -> Reply:
+    return status.message(HTTPStatus.NOT_FOUND, "page not found")
+
+
+def _refuse(name: str, services: Services, request: Request) -> Reply:
+    """For an operation that Docker has and this engine has not. Clients look for the words `not supported`."""
+    return status.message(HTTPStatus.NOT_IMPLEMENTED, f"{name} is not supported by this engine")

@@ -1,0 +1,54 @@
+"""`/_ping`, `/version`, `/info` and `/auth`."""
+
+from http import HTTPStatus
+
+from hakobu.api import reply
+from hakobu.api.decode import json_body
+from hakobu.api.http.exchange import TEXT_TYPE, Reply, Request
+from hakobu.api.render import system as render
+from hakobu.api.route import Route
+from hakobu.engine.services import Services
+from hakobu.wire.system import AuthConfig
+from hakobu.wire.version import fit
+
+_PING = Reply(
+    HTTPStatus.OK,
+    b"OK",
+    TEXT_TYPE,
+    (
+        ("Builder-Version", "1"),
+        ("Swarm", "inactive"),
+        ("Cache-Control", "no-cache, no-store, must-revalidate"),
+        ("Pragma", "no-cache"),
+    ),
+)
+
+
+def ping(services: Services, request: Request) -> Reply:
+    return _PING
+
+
+def version(services: Services, request: Request) -> Reply:
+    return reply.json(render.version(services.system.facts()))
+
+
+def info(services: Services, request: Request) -> Reply:
+    value = render.info(services.system.facts())
+    fit("info", value, request.version)
+    for name in ("ContainerdCommit", "RuncCommit", "InitCommit"):
+        fit("commit_id", value[name], request.version)
+    return reply.json(value)
+
+
+async def auth(services: Services, request: Request) -> Reply:
+    config = json_body(request, AuthConfig)
+    status = await services.system.authenticate({key: value for key, value in config.items() if isinstance(value, str)})
+    return reply.json({"Status": status, "IdentityToken": ""})
+
+
+ROUTES = (
+    Route("GET", "/_ping", ping),
+    Route("GET", "/version", version),
+    Route("GET", "/info", info),
+    Route("POST", "/auth", auth),
+)

@@ -1,0 +1,514 @@
+"""One connection: requests in order, each answered before the next is looked at, until it ends or is taken over.
+
+Invariants: bytes that belong to no request yet stay in `_buffer`; reading pauses when more has come than
+anybody wants; writing waits for the client (`_drain`). A connection owns at most one task, that of the request
+it answers. A client that leaves ends a stream at once, but never a half-done operation: what changes the
+world runs to its end.
+"""
+
+import asyncio
+import logging
+import os
+import select
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Protocol, cast
+
+from hakobu.api.http.body import Body, BodyLost, Framing
+from hakobu.api.http.exchange import Answer, Exchange, Hijack, Peer, Reply, Request, Stream, parse_peer
+from hakobu.api.http.head import MAX_HEAD_BYTES, BadRequest, Head, parse_head
+from hakobu.api.http.response import CONTINUE, LAST_CHUNK, Heads
+
+log = logging.getLogger("hakobu.api")
+
+HEAD_TIMEOUT_S = 60.0
+"""From the first byte of a request head to its last; an idle connection may stay."""
+
+_PIPELINE_BYTES = 256 << 10
+_DISCARD_BYTES = 64 << 20
+_HANGUP_POLL_S = 1.0
+
+
+class Application(Protocol):
+    """Who answers. Neither call may block."""
+
+    heads: Heads
+
+    def exchange(self, request: Request) -> Exchange | Reply:
+        """How to answer this request; a Reply at once when there is nobody to ask."""
+        ...
+
+    def failure(self, request: Request | None, error: Exception) -> Reply:
+        """The reply for what a handler (or the parser) raised."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """The asyncio protocol of one client's connection."""
+
+    def __init__(self, app: Application, connections: "set[Connection]") -> None:
+        self._app = app
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._framing: Framing | None = None
+        self._collected: list[bytes] | None = None
+        self._collected_bytes = 0
+        self._discarded = 0
+        self._body: Body | None = None
+        self._request: Request | None = None
+        self._exchange: Exchange | None = None
+        self._started = 0.0
+        self.task: asyncio.Task[None] | None = None
+        self._streaming = False
+        self._continued = False
+        self._eof = False
+        self._closing = False
+        self._paused: asyncio.Future[None] | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._hangup_timer: asyncio.TimerHandle | None = None
+
+    # -- what asyncio calls ---------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if self._framing is not None:
+            self._feed_body()
+        if self._request is None:
+            self._advance()
+        elif len(self._buffer) > _PIPELINE_BYTES:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._eof = True
+        if self._framing is not None:
+            self._lose_body()
+        if self._request is None:
+            self.close()
+        else:
+            self._watch_hangup()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._cancel_timers()
+        if self._framing is not None:
+            self._lose_body()
+        self.resume_writing()
+        if self.task is None:
+            self._connections.discard(self)
+        elif self._streaming:
+            self.task.cancel()
+
+    def pause_writing(self) -> None:
+        self._paused = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._paused is not None and not self._paused.done():
+            self._paused.set_result(None)
+        self._paused = None
+
+    # -- what the server calls ------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        return self._request is not None
+
+    def close(self) -> None:
+        """Lets what was written go out, then ends the connection."""
+        self._closing = True
+        self._cancel_timers()
+        self._transport.close()
+
+    async def end(self) -> None:
+        """Ends the connection and what it is doing; returns when its task has ended."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait([self.task])
+        self.close()
+
+    # -- a request comes in ---------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Begins the requests that have come whole, as long as they are answered at once."""
+        while self._buffer and self._request is None and not self._closing:
+            if self._buffer.startswith(b"\r\n"):
+                del self._buffer[:2]
+                continue
+            end = self._buffer.find(b"\r\n\r\n", max(0, self._scanned - 3))
+            if end < 0 or end > MAX_HEAD_BYTES:
+                self._scanned = len(self._buffer)
+                if self._scanned > MAX_HEAD_BYTES:
+                    self._refuse(BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "request head is too long"))
+                elif self._head_timer is None:
+                    self._head_timer = self._loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)
+                return
+            raw = bytes(memoryview(self._buffer)[: end + 4])
+            del self._buffer[: end + 4]
+            self._scanned = 0
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
+            try:
+                self._begin(parse_head(raw))
+            except BadRequest as error:
+                self._refuse(error)
+
+    def _head_is_late(self) -> None:
+        self._refuse(BadRequest(HTTPStatus.REQUEST_TIMEOUT, "request head did not come in time"))
+
+    def _refuse(self, error: BadRequest) -> None:
+        """Answers what is not a request, and ends the connection: where the next one begins is unknown."""
+        reply = self._app.failure(None, error)
+        self._framing = None
+        self._transport.write(
+            self._app.heads.whole(reply.status, reply.content_type, len(reply.body), reply.headers, close=True)
+            + reply.body
+        )
+        self.close()
+
+    def _begin(self, head: Head) -> None:
+        path, _, query = head.target.partition("?")
+        request = Request(head, path, query, self._peer)
+        self._request = request
+        self._continued = False
+        self._started = time.perf_counter()
+        framing = Framing(head)
+        exchange = self._app.exchange(request)
+        if isinstance(exchange, Reply):
+            self._answer_early(exchange, framing)
+            return
+        self._exchange = exchange
+        if framing.ended:
+            self._run()
+        elif exchange.streams_body:
+            self._framing = framing
+            self._body = request.stream = Body(self._on_first_read(head), self._pause_reading, self._resume_reading)
+            self._run()
+            self._feed_body()
+        else:
+            self._collect(head, framing, exchange)
+
+    def _collect(self, head: Head, framing: Framing, exchange: Exchange) -> None:
+        if head.length > exchange.body_limit:
+            self._answer_early(self._too_large(), framing)
+            return
+        self._framing = framing
+        self._collected = []
+        self._collected_bytes = 0
+        self._on_first_read(head)()
+        self._feed_body()
+
+    def _too_large(self) -> Reply:
+        return self._app.failure(
+            self._request, BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request body is too large")
+        )
+
+    def _answer_early(self, reply: Reply, framing: Framing) -> None:
+        """Answers without having wanted the body; it is read and thrown away, so that the client sees the reply."""
+        if not framing.ended:
+            self._framing = framing
+            self._discarded = 0
+        self._send(reply)
+        if self._framing is not None:
+            self._feed_body()
+
+    def _on_first_read(self, head: Head) -> Callable[[], None]:
+        def go_on() -> None:
+            self._continued = True
+            if head.expects_continue and not head.http_1_0 and not self._closing:
+                self._transport.write(CONTINUE)
+
+        return go_on
+
+    def _feed_body(self) -> None:
+        """Gives the buffer's share to the body that is being read, or throws it away when nobody wants it."""
+        framing = self._framing
+        if framing is None:
+            return
+        try:
+            data = framing.feed(self._buffer)
+        except BadRequest as error:
+            if self._body is not None:
+                self._body.end(error)
+                self._framing = None
+                self._closing = True
+            else:
+                self._refuse(error)
+            return
+        if self._body is not None:
+            self._body.push(data)
+        elif self._collected is not None:
+            self._gather(data)
+        else:
+            self._discard(len(data))
+        if framing.ended and self._framing is framing:
+            self._framing = None
+            self._body_ended()
+
+    def _gather(self, data: bytes) -> None:
+        assert self._collected is not None and self._exchange is not None
+        self._collected.append(data)
+        self._collected_bytes += len(data)
+        if self._collected_bytes > self._exchange.body_limit:
+            self._collected = None
+            self._discarded = 0
+            self._send(self._too_large())
+
+    def _discard(self, count: int) -> None:
+        self._discarded += count
+        if self._discarded > _DISCARD_BYTES:
+            self._framing = None
+            self._transport.abort()
+
+    def _body_ended(self) -> None:
+        if self._body is not None:
+            self._body.end()
+            self._body = None
+        elif self._collected is not None:
+            assert self._request is not None
+            self._request.body = b"".join(self._collected)
+            self._collected = None
+            self._run()
+        elif self._exchange is None and self.task is None:
+            self._finish()
+
+    def _lose_body(self) -> None:
+        self._framing = None
+        if self._body is not None:
+            self._body.end(BodyLost("client went away"))
+            self._body = None
+        elif self._collected is not None or self.task is None:
+            self._collected = None
+            self._request = None
+
+    # -- it is answered -------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        assert self._request is not None and self._exchange is not None
+        try:
+            result = self._exchange.run(self._request)
+        except Exception as error:
+            result = self._app.failure(self._request, error)
+        if isinstance(result, Reply):
+            self._send(result)
+        else:
+            self.task = self._loop.create_task(self._answer(result))
+            self.task.add_done_callback(self._task_ended)
+
+    async def _answer(self, result: Answer | Awaitable[Answer]) -> None:
+        assert self._request is not None
+        if isinstance(result, Awaitable):
+            try:
+                result = await result
+            except Exception as error:
+                result = self._app.failure(self._request, error)
+        if self._transport.is_closing() and not isinstance(result, Stream):
+            return
+        if isinstance(result, Reply):
+            self._send_later(result)
+        elif isinstance(result, Stream):
+            await self._send_stream(result)
+        else:
+            await self._hand_over(result)
+
+    def _task_ended(self, task: "asyncio.Task[None]") -> None:
+        self.task = None
+        if not task.cancelled() and task.exception() is not None:
+            log.error("answering failed", exc_info=task.exception())
+            self._transport.abort()
+        if self._transport.is_closing() or task.cancelled():
+            self._transport.close()
+            self._connections.discard(self)
+            return
+        self._finish()
+        self._advance()
+
+    def _send(self, reply: Reply) -> None:
+        """Sends a whole reply now and goes on to the next request."""
+        self._write_reply(reply)
+        self._exchange = None
+        if self.task is None:
+            self._finish()
+
+    def _send_later(self, reply: Reply) -> None:
+        self._write_reply(reply)
+        self._exchange = None
+
+    def _write_reply(self, reply: Reply) -> None:
+        assert self._request is not None
+        head = self._request.head
+        if head.expects_continue and not self._continued:
+            # The client was never told to send its body, so it may or may not: only closing is unambiguous.
+            head.keep_alive = False
+            self._framing = None
+        data = self._app.heads.whole(
+            reply.status, reply.content_type, len(reply.body), reply.headers, close=not self._keeps_alive(head)
+        )
+        if head.method != "HEAD" and reply.body:
+            data += reply.body
+        self._transport.write(data)
+        self._log(reply.status)
+
+    async def _send_stream(self, stream: Stream) -> None:
+        assert self._request is not None
+        head = self._request.head
+        self._streaming = True
+        try:
+            if self._transport.is_closing():
+                return
+            start = self._app.heads.chunked(
+                stream.status,
+                stream.content_type,
+                stream.headers,
+                close=not self._keeps_alive(head),
+                http_1_0=head.http_1_0,
+            )
+            self._transport.write(start)
+            self._log(stream.status)
+            if head.method != "HEAD":
+                await self._send_chunks(stream, chunked=not head.http_1_0)
+            self._exchange = None
+        finally:
+            self._streaming = False
+            close = getattr(stream.chunks, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _send_chunks(self, stream: Stream, *, chunked: bool) -> None:
+        write = self._transport.write
+        try:
+            async for chunk in stream.chunks:
+                if chunk:
+                    write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+                    if self._paused is not None or self._transport.is_closing():
+                        await self._drain()
+        except (ConnectionError, BodyLost):
+            self._transport.abort()
+        except Exception:
+            # The status has gone out: only an end without the last chunk tells the client that it is not whole.
+            log.exception("a response broke off")
+            self._transport.abort()
+        else:
+            if chunked:
+                write(LAST_CHUNK)
+
+    async def _hand_over(self, hijack: Hijack) -> None:
+        """Sends the head and gives the connection away; nothing here reads or shuts it down afterwards."""
+        assert self._request is not None
+        transport = self._transport
+        transport.pause_reading()
+        self._cancel_timers()
+        transport.set_write_buffer_limits(high=0)
+        transport.write(self._app.heads.hijacked(hijack.content_type, hijack.headers, self._request.head.upgrade))
+        await self._drain()
+        self._log(101 if self._request.head.upgrade else 200)
+        self._closing = True
+        try:
+            await hijack.take(_Takeover(transport, bytes(self._buffer)))
+        finally:
+            transport.close()
+
+    # -- and it ends ----------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """After a reply: the next request, or the end of the connection."""
+        request = self._request
+        if request is None:
+            return
+        if self._framing is not None:
+            # The client still sends its body: throw it away first, else closing would reset its reading.
+            self._discarded = 0
+            self._collected = None
+            if self._body is not None:
+                self._body.close()
+                self._body = None
+            if not self._eof:
+                self._transport.resume_reading()
+            return
+        keep = self._keeps_alive(request.head)
+        self._request = None
+        self._exchange = None
+        self._body = None
+        if not keep:
+            self.close()
+        else:
+            self._resume_reading()
+
+    def _keeps_alive(self, head: Head) -> bool:
+        return head.keep_alive and not self._eof and not self._closing
+
+    def _pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._eof and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    async def _drain(self) -> None:
+        """Waits until the client has taken enough; raises when it is gone."""
+        if self._paused is not None:
+            await self._paused
+        if self._transport.is_closing():
+            raise ConnectionResetError("client is gone")
+
+    def _watch_hangup(self) -> None:
+        """After a half-close asyncio looks at the socket no more: see from time to time whether all of it is gone.
+
+        poll(2) tells a peer that has closed (POLLHUP) from one that only sends no more.
+        """
+        self._hangup_timer = None
+        if self._request is None or self._closing:
+            return
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), 0)
+        if any(mask & (select.POLLHUP | select.POLLERR) for _, mask in poll.poll(0)):
+            self._transport.abort()
+            return
+        self._hangup_timer = self._loop.call_later(_HANGUP_POLL_S, self._watch_hangup)
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._head_timer, self._hangup_timer):
+            if timer is not None:
+                timer.cancel()
+        self._head_timer = self._hangup_timer = None
+
+    def _peer(self) -> Peer:
+        sock = cast(socket.socket | None, self._transport.get_extra_info("socket"))
+        if sock is None or sock.family != socket.AF_UNIX:
+            return Peer()
+        return parse_peer(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+
+    def _log(self, status: int) -> None:
+        """Paths only: queries and headers may hold what is nobody's business."""
+        if log.isEnabledFor(logging.DEBUG) and self._request is not None:
+            took_ms = (time.perf_counter() - self._started) * 1e3
+            log.debug("%s %s %d %.2f ms", self._request.head.method, self._request.path, status, took_ms)
+
+
+class _Takeover:
+    """The connection as it is given to whoever takes it."""
+
+    __slots__ = ("_already_read", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, already_read: bytes) -> None:
+        self._transport = transport
+        self._already_read = already_read
+
+    @property
+    def already_read(self) -> bytes:
+        return self._already_read
+
+    def dup(self) -> int:
+        sock = cast(socket.socket, self._transport.get_extra_info("socket"))
+        return os.dup(sock.fileno())
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)

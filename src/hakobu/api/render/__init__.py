@@ -1,0 +1,1 @@
+"""From the engine's values to wire shapes: pure functions, one module a resource."""
