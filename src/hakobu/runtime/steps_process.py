@@ -16,6 +16,7 @@ from hakobu.kernel import audit, capability, keyring, process, rlimit, seccomp
 from hakobu.kernel.cgroup import file as cgroup_file
 from hakobu.kernel.libc import check, function
 from hakobu.kernel.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
+from hakobu.kernel.procfs import sysctl_path, verify_procfs
 from hakobu.kernel.pty import make_controlling
 from hakobu.runtime import passwd
 from hakobu.runtime.child import Args, Child
@@ -82,10 +83,11 @@ def uts_domainname(child: Child, args: Args) -> None:
 
 def sysctl_write(child: Child, args: Args) -> None:
     """Through the container's own proc, no link followed, verified by reading it back where it can be read."""
-    path = "proc/sys/" + text(args, "name").replace(".", "/")
+    path = "proc/" + sysctl_path(text(args, "name"))
     rules = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS
     fd = openat2(child.root_fd, path, os.O_WRONLY, resolve=rules)
     try:
+        verify_procfs(fd)  # a volume of the image's may lie over /proc (CVE-2019-16884)
         os.write(fd, text(args, "value").encode())
     finally:
         os.close(fd)
@@ -103,6 +105,7 @@ def oom_adjust(child: Child, args: Args) -> None:
     """A value below the current one needs CAP_SYS_RESOURCE, which the host's engine may itself lack."""
     fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
+        verify_procfs(fd)
         os.write(fd, str(number(args, "value")).encode())
     finally:
         os.close(fd)

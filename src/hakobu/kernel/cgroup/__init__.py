@@ -9,15 +9,22 @@ about 10 ms a hierarchy. It does not where a process is cloned into a v2 cgroup,
 writes `0` to a v1 `tasks` file itself (30 µs).
 """
 
+from functools import cache
+
 from hakobu.kernel.cgroup.interface import Cgroup, Tree
 from hakobu.kernel.cgroup.layout import Layout, detect
 from hakobu.kernel.cgroup.v1 import TreeV1
 from hakobu.kernel.cgroup.v2 import TreeV2
 
 
+@cache
+def _detected() -> Layout:
+    return detect()
+
+
 def open_tree(layout: Layout | None = None) -> Tree:
-    """The tree of this host, or of a given layout. OSError(ENOENT) where no cgroup file system is mounted."""
-    found = detect() if layout is None else layout
+    """The tree of this host (found once a process) or of a given layout. OSError(ENOENT) where none is mounted."""
+    found = _detected() if layout is None else layout
     return TreeV2(found) if found.version == "v2" else TreeV1(found)
 
 

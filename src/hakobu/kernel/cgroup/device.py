@@ -86,6 +86,23 @@ def v1_line(rule: DeviceRule) -> tuple[str, str]:
     return file, f"{rule.type} {major}:{minor} {rule.access}"
 
 
+def write_v1(directory: str, rules: tuple[DeviceRule, ...]) -> None:
+    """Rule by rule into the v1 controller's two files, each opened once."""
+    opened: dict[str, int] = {}
+    try:
+        for name in ("devices.allow", "devices.deny"):
+            opened[name] = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        for rule in rules:
+            name, line = v1_line(rule)
+            try:
+                os.write(opened[name], line.encode())
+            except OSError as error:
+                raise OSError(error.errno, f"cgroup: {name} = {line!r}: {error.strerror}", directory) from error
+    finally:
+        for fd in opened.values():
+            os.close(fd)
+
+
 def _instruction(code: int, dst: int = 0, src: int = 0, offset: int = 0, imm: int = 0) -> bytes:
     return _INSTRUCTION.pack(code, dst | src << 4, offset, imm - (1 << 32) if imm >= 1 << 31 else imm)
 

@@ -78,17 +78,7 @@ class CgroupV1:
         self.apply(resources)
 
     def _make(self, mount: str, cpuset: bool) -> None:
-        directory = mount
-        for part in self.path.strip("/").split("/"):
-            parent, directory = directory, f"{directory}/{part}"
-            try:
-                os.mkdir(directory, 0o755)
-            except FileExistsError:
-                continue
-            if cpuset:  # a cpuset without processors and memory takes no process
-                for name in ("cpuset.cpus", "cpuset.mems"):
-                    if not read(directory, name).strip():
-                        write(directory, name, read(parent, name).strip())
+        _make_directory(mount, mount + self.path, cpuset)
 
     def _ensure(self, controller: str) -> str:
         """The controller's directory; made, and the cgroup's processes moved in, where it was left out at first."""
@@ -115,8 +105,8 @@ class CgroupV1:
             write(directories["pids"], "pids.max", convert.pids_max(resources.pids_limit or 0))
         if "blkio" in directories:
             _apply_block_io(directories["blkio"], resources.block_io)
-        for rule in resources.devices:
-            write(directories["devices"], *device.v1_line(rule))
+        if resources.devices:
+            device.write_v1(directories["devices"], resources.devices)
         _apply_rest(directories, resources)
 
     def clone_fd(self) -> int:
@@ -221,6 +211,23 @@ class CgroupV1:
             remove_tree(mount + self.path)
         if unified := self._unified():
             remove_tree(unified)
+
+
+def _make_directory(mount: str, directory: str, cpuset: bool) -> None:
+    try:
+        os.mkdir(directory, 0o755)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        parent = os.path.dirname(directory)
+        if len(parent) <= len(mount):
+            raise
+        _make_directory(mount, parent, cpuset)
+        os.mkdir(directory, 0o755)
+    if cpuset:  # a cpuset without processors and memory takes no process
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if not read(directory, name).strip():
+                write(directory, name, read(os.path.dirname(directory), name).strip())
 
 
 def _apply_memory(directory: str, memory: Memory) -> None:
