@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hakobu.cli.listing import ellipsis, labels_text, short_id
 from hakobu.cli.ports_text import ports_text
-from hakobu.cli.template.value import Method, Record
+from hakobu.cli.template.value import Record, label_method
 from hakobu.cli.text import ago, size
+from hakobu.client.codec import list_of, object_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,21 +36,21 @@ HEADERS: dict[str, object] = {
 
 def container_row(container: Json, *, full: bool, virtual: bool = False) -> Record:
     """The row; `full` shortens nothing, `virtual` tells the image's size too."""
-    labels: dict[str, str] = container.get("Labels") or {}
+    labels: dict[str, str] = object_of(container.get("Labels"))
     created = int(container.get("Created", 0))
     members = {
         "Command": lambda: _command(container, full),
         "CreatedAt": lambda: ago.local(created),
         "ID": lambda: short_id(container["Id"], full=full),
         "Image": lambda: _image(container, full),
-        "Label": lambda: Method(lambda name: labels.get(str(name), "")),
+        "Label": lambda: label_method(labels),
         "Labels": lambda: labels_text(labels),
         "LocalVolumes": lambda: str(sum(1 for m in _mounts(container) if m.get("Driver") == "local")),
         "Mounts": lambda: _mounts_text(container, full),
         "Names": lambda: _names(container, full),
-        "Networks": lambda: ",".join(sorted((container.get("NetworkSettings") or {}).get("Networks") or {})),
+        "Networks": lambda: ",".join(sorted(object_of(object_of(container.get("NetworkSettings")).get("Networks")))),
         "Platform": lambda: container.get("ImageManifestDescriptor", {}).get("platform"),
-        "Ports": lambda: ports_text(container.get("Ports") or []),
+        "Ports": lambda: ports_text(list_of(container.get("Ports"))),
         "RunningFor": lambda: ago.ago(created),
         "Size": lambda: _size(container, virtual),
         "State": lambda: container.get("State", ""),
@@ -88,13 +89,13 @@ def _image(container: Json, full: bool) -> str:
 
 
 def _names(container: Json, full: bool) -> str:
-    names = [name.removeprefix("/") for name in container.get("Names") or []]
+    names = [name.removeprefix("/") for name in list_of(container.get("Names"))]
     # Names below another container's are links to it, which only the whole output shows.
     return ",".join(names if full else [name for name in names if "/" not in name])
 
 
 def _mounts(container: Json) -> list[Json]:
-    return container.get("Mounts") or []
+    return list_of(container.get("Mounts"))
 
 
 def _mounts_text(container: Json, full: bool) -> str:

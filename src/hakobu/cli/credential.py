@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
 
-from hakobu.client.codec import decode, encode
+from hakobu.client.codec import decode, encode, object_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from hakobu.client.codec import Json
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 HUB_KEY = "https://index.docker.io/v1/"
 
 
-def registry_auth(config: Mapping[str, Any], host: str) -> str:
+def registry_auth(config: Json, host: str) -> str:
     """The value of `X-Registry-Auth` for a registry's host; empty where nobody is logged in."""
     key = HUB_KEY if host == "docker.io" else host
     login = _from_helper(config, key) or _from_file(config, key)
@@ -29,8 +28,8 @@ def registry_auth(config: Mapping[str, Any], host: str) -> str:
     return b2a_base64(encode(login), newline=False).decode().replace("+", "-").replace("/", "_")
 
 
-def _from_file(config: Mapping[str, Any], key: str) -> Json:
-    logins: Json = config.get("auths") or {}
+def _from_file(config: Json, key: str) -> Json:
+    logins: Json = object_of(config.get("auths"))
     entry: Json = logins.get(key) or logins.get(f"https://{key}") or logins.get(f"https://{key}/v1/") or {}
     if entry.get("identitytoken"):
         return {"identitytoken": entry["identitytoken"]}
@@ -40,8 +39,8 @@ def _from_file(config: Mapping[str, Any], key: str) -> Json:
     return {"username": user, "password": secret.rstrip("\0")}
 
 
-def _from_helper(config: Mapping[str, Any], key: str) -> Json:
-    name = (config.get("credHelpers") or {}).get(key) or config.get("credsStore")
+def _from_helper(config: Json, key: str) -> Json:
+    name: Any = object_of(config.get("credHelpers")).get(key) or config.get("credsStore")
     if not name or "/" in str(name):
         return {}
     import subprocess
@@ -50,7 +49,7 @@ def _from_helper(config: Mapping[str, Any], key: str) -> Json:
         done = subprocess.run(
             [f"docker-credential-{name}", "get"], input=key.encode(), capture_output=True, check=False
         )
-        answer = decode(done.stdout) if done.returncode == 0 else {}
+        answer: Json = decode(done.stdout) if done.returncode == 0 else {}
     except (OSError, ValueError):
         return {}
     if not answer.get("Secret"):

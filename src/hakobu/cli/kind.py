@@ -72,7 +72,7 @@ _NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m"
 def parse_duration(text: str) -> int:
     """Go's durations (`1h30m`, `1.5s`, `0`) in nanoseconds."""
     bad = ValueError(f"time: invalid duration {quoted(text)}")
-    rest = text.lstrip("+-") if text[:1] in ("+", "-") else text
+    rest = text[1:] if text[:1] in ("+", "-") else text
     if rest == "0":
         return 0
     total, position = 0, 0

@@ -10,8 +10,12 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hakobu.cli.session import Session
     from hakobu.cli.table import Command, Values
+
+    Run = Callable[[Session, Values, list[str]], int]
 
 
 def main() -> int:
@@ -80,7 +84,7 @@ def _pass_on(session: Session, module_name: str, argv: list[str]) -> int:
     return module.main(argv, session.endpoint)
 
 
-def _run(session: Session, command: Command, function, argv: list[str]) -> int:  # noqa: ANN001
+def _run(session: Session, command: Command, function: Run, argv: list[str]) -> int:
     from hakobu.cli.failure import Failure
     from hakobu.cli.flag import parse_command
     from hakobu.client.error import ClientError

@@ -9,6 +9,7 @@ import os
 
 from hakobu.cli.session import write_all
 from hakobu.cli.text.size import decimal
+from hakobu.client.codec import object_of
 from hakobu.client.progress import messages
 
 TYPE_CHECKING = False
@@ -78,7 +79,7 @@ def _columns(fd: int) -> int:
 
 
 def _bar(message: Json, columns: int) -> str:
-    detail: Json = message.get("progressDetail") or {}
+    detail: Json = object_of(message.get("progressDetail"))
     current, total = int(detail.get("current") or 0), int(detail.get("total") or 0)
     if current <= 0 and total <= 0:
         return ""

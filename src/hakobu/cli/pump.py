@@ -54,6 +54,8 @@ def pump(
     """Returns at the end of the output; Detached when the keys were typed."""
     write = _writer(tty, stdout, stderr)
     if not stdin:
+        # As docker's client does: the engine learns at once that nothing will come.
+        stream.half_close()
         while data := _received(stream):
             write(data)
         return

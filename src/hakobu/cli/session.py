@@ -13,6 +13,7 @@ from hakobu.client.transport import Transport
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hakobu.cli.table import Values
+    from hakobu.client.codec import Json
     from hakobu.client.endpoint import Endpoint
     from hakobu.client.engine import Engine
 
@@ -98,16 +99,16 @@ class Session:
 
         return Transport(self.endpoint, version=version, dial=dial)
 
-    def config(self) -> dict[str, object]:
+    def config(self) -> Json:
         """docker's `config.json`, empty where there is none."""
-        from hakobu.client.codec import decode
+        from hakobu.client.codec import decode, object_of
 
         try:
             with open(f"{self.config_dir}/config.json", "rb") as file:
                 value = decode(file.read())
         except (OSError, ValueError):
             return {}
-        return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+        return object_of(value) if isinstance(value, dict) else {}
 
     def out(self, text: str) -> None:
         """Text to standard output, with the line break that is in it or none."""

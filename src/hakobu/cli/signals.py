@@ -6,11 +6,12 @@ more than the rest of a command's start.
 
 from __future__ import annotations
 
-import _signal  # pyright: ignore[reportMissingModuleSource]
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from collections.abc import Callable
+else:
+    import _signal
 
 # Never passed on: they cannot be caught, tell of our own doing, or of a fault of ours.
 _OURS = [

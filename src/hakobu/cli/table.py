@@ -102,6 +102,15 @@ class Command:
         self.about = about
 
 
+def key_values(items: list[str]) -> dict[str, str]:
+    """`key=value` items as a dictionary, in the order given; a key alone has an empty value."""
+    found: dict[str, str] = {}
+    for item in items:
+        key, _, value = item.partition("=")
+        found[key] = value
+    return found
+
+
 class Values:
     """Parsed flags: values by long name, and which of them were given."""
 
@@ -134,4 +143,4 @@ class Values:
 
     def pairs(self, name: str) -> dict[str, str]:
         """The `key=value` items of a map flag, in the order given."""
-        return dict([item.partition("=")[::2] for item in self.texts(name)])
+        return key_values(self.texts(name))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from _signal import SIGWINCH  # pyright: ignore[reportMissingModuleSource]
-from _signal import signal as set_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from collections.abc import Callable
+else:
+    import _signal
 
 
 def is_terminal(fd: int) -> bool:
@@ -61,5 +62,5 @@ def on_resize(call: Callable[[int, int], None]) -> None:
         if rows and columns:
             call(rows, columns)
 
-    set_handler(SIGWINCH, told)
+    _signal.signal(_signal.SIGWINCH, told)
     told()

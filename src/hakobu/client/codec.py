@@ -105,3 +105,13 @@ def pretty(value: object, indent: int = 4) -> str:
     import json
 
     return json.dumps(value, indent=indent, ensure_ascii=False)
+
+
+def object_of(value: Any) -> Json:
+    """A member that is an object, null or absent: engines write the last two alike."""
+    return value or {}
+
+
+def list_of(value: Any) -> list[Any]:
+    """The same for a list."""
+    return value or []

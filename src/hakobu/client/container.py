@@ -7,7 +7,7 @@ from hakobu.client.url import quote_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from hakobu.client.codec import Json
     from hakobu.client.transport import Hijacked, Response, Transport
@@ -179,7 +179,7 @@ class Containers:
         self,
         container: str,
         path: str,
-        body: bytes | Iterator[bytes],
+        body: bytes | Iterable[bytes],
         *,
         keep_ids: bool = False,
         overwrite_dir_with_file: bool = False,

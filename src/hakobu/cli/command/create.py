@@ -8,6 +8,7 @@ from hakobu.cli.failure import Failure
 from hakobu.cli.option.container import build
 from hakobu.cli.option.flags import CREATE_FLAGS
 from hakobu.cli.table import MANY, Command
+from hakobu.client.codec import list_of
 from hakobu.client.error import EngineError
 
 TYPE_CHECKING = False
@@ -41,8 +42,6 @@ def create(session: Session, values: Values, arguments: list[str]) -> int:
 
 def create_container(session: Session, values: Values, body: Json) -> str:
     """Creates from a request's body, pulling as `--pull` says; gives the id, after docker's own rituals."""
-    from hakobu.cli.option.value import parse_platform
-
     cidfile = values.text("cidfile")
     if cidfile and os.path.exists(cidfile):
         message = f"container ID file found, make sure the other container isn't running or delete {cidfile}"
@@ -51,11 +50,11 @@ def create_container(session: Session, values: Values, body: Json) -> str:
     if pull not in ("always", "missing", "never"):
         message = f'invalid pull option: \'{pull}\': must be one of "always", "missing" or "never"'
         raise Failure(message, 125)
-    platform = _platform(values, parse_platform)
+    platform = _platform(values)
     if pull == "always":
         _pull(session, values, body["Image"])
     answer = _create(session, values, body, platform, pull)
-    for warning in answer.get("Warnings") or []:
+    for warning in list_of(answer.get("Warnings")):
         session.error(f"WARNING: {warning}")
     container = str(answer["Id"])
     if cidfile:
@@ -64,9 +63,11 @@ def create_container(session: Session, values: Values, body: Json) -> str:
     return container
 
 
-def _platform(values: Values, parse) -> str:  # noqa: ANN001
+def _platform(values: Values) -> str:
+    from hakobu.cli.option.value import parse_platform
+
     try:
-        return parse(values.text("platform"))
+        return parse_platform(values.text("platform"))
     except ValueError as e:
         raise Failure(str(e), 125) from None
 

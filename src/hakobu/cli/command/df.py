@@ -9,6 +9,7 @@ from hakobu.cli.template.value import Record
 from hakobu.cli.text import ago
 from hakobu.cli.text.size import decimal
 from hakobu.cli.text.table import render
+from hakobu.client.codec import list_of, object_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _row(kind: str, count: int, active: int, size: int, free: int | None, *, per
 
 
 def _images(usage: Json) -> Record:
-    images: list[Json] = usage.get("Images") or []
+    images: list[Json] = list_of(usage.get("Images"))
     active = [image for image in images if image.get("Containers", 0) > 0]
     total = int(usage.get("LayersSize") or 0)
     used = sum(_own(image) for image in active if image.get("Size", -1) != -1 and image.get("SharedSize", -1) != -1)
@@ -68,7 +69,7 @@ def _own(image: Json) -> int:
 
 
 def _containers(usage: Json) -> Record:
-    containers: list[Json] = usage.get("Containers") or []
+    containers: list[Json] = list_of(usage.get("Containers"))
     active = [c for c in containers if c.get("State") in ("running", "paused", "restarting")]
     total = sum(int(c.get("SizeRw") or 0) for c in containers)
     free = sum(int(c.get("SizeRw") or 0) for c in containers if c not in active)
@@ -76,16 +77,16 @@ def _containers(usage: Json) -> Record:
 
 
 def _volumes(usage: Json) -> Record:
-    volumes: list[Json] = usage.get("Volumes") or []
-    known = [volume for volume in volumes if (volume.get("UsageData") or {}).get("Size", -1) != -1]
-    active = [volume for volume in volumes if (volume.get("UsageData") or {}).get("RefCount", 0) > 0]
+    volumes: list[Json] = list_of(usage.get("Volumes"))
+    known = [volume for volume in volumes if object_of(volume.get("UsageData")).get("Size", -1) != -1]
+    active = [volume for volume in volumes if object_of(volume.get("UsageData")).get("RefCount", 0) > 0]
     total = sum(int(volume["UsageData"]["Size"]) for volume in known)
     free = sum(int(volume["UsageData"]["Size"]) for volume in known if not volume["UsageData"]["RefCount"])
     return _row("Local Volumes", len(volumes), len(active), total, free)
 
 
 def _cache(usage: Json) -> Record:
-    cache: list[Json] = usage.get("BuildCache") or []
+    cache: list[Json] = list_of(usage.get("BuildCache"))
     total = sum(int(item.get("Size") or 0) for item in cache if not item.get("Shared"))
     active = [item for item in cache if item.get("InUse")]
     used = sum(int(item.get("Size") or 0) for item in active if not item.get("Shared"))
@@ -105,7 +106,7 @@ def _verbose(usage: Json) -> str:
             decimal(_own(image)),
             str(max(image.get("Containers", 0), 0)),
         ]
-        for image in usage.get("Images") or []
+        for image in list_of(usage.get("Images"))
         for name in names_of(image, digests=False)
     ]
     text = "Images space usage:\n\n"
@@ -115,17 +116,17 @@ def _verbose(usage: Json) -> str:
     )
     text += "\nContainers space usage:\n\n" + render(
         ["CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES"],
-        [_container(container) for container in usage.get("Containers") or []],
+        [_container(container) for container in list_of(usage.get("Containers"))],
     )
     text += "\nLocal Volumes space usage:\n\n" + render(
         ["VOLUME NAME", "LINKS", "SIZE"],
         [
             [volume["Name"], str(volume["UsageData"]["RefCount"]), decimal(volume["UsageData"]["Size"])]
-            for volume in usage.get("Volumes") or []
+            for volume in list_of(usage.get("Volumes"))
             if volume.get("UsageData")
         ],
     )
-    cache: list[Json] = usage.get("BuildCache") or []
+    cache: list[Json] = list_of(usage.get("BuildCache"))
     text += f"\nBuild cache usage: {decimal(sum(int(i.get('Size') or 0) for i in cache if not i.get('Shared')))}\n\n"
     header = ["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"]
     return text + render(header, [_cached(item) for item in cache])
@@ -134,7 +135,7 @@ def _verbose(usage: Json) -> str:
 def _container(container: Json) -> list[str]:
     from hakobu.cli.text.json_text import encoded
 
-    local = sum(1 for mount in container.get("Mounts") or [] if mount.get("Driver") == "local")
+    local = sum(1 for mount in list_of(container.get("Mounts")) if mount.get("Driver") == "local")
     return [
         short_id(container["Id"]),
         container.get("Image", ""),
@@ -143,7 +144,7 @@ def _container(container: Json) -> list[str]:
         decimal(container.get("SizeRw") or 0, 3),
         ago.ago(int(container.get("Created", 0))),
         container.get("Status", ""),
-        ",".join(name.removeprefix("/") for name in container.get("Names") or []),
+        ",".join(name.removeprefix("/") for name in list_of(container.get("Names"))),
     ]
 
 

@@ -9,6 +9,7 @@ from hakobu.cli.kind import STRING
 from hakobu.cli.listing import FILTERS, filters_of
 from hakobu.cli.table import Command, Flag
 from hakobu.cli.timestamp import since_text
+from hakobu.client.codec import object_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,11 +62,8 @@ def _printer(form: str) -> Callable[[bytes], str]:
         event = decode(raw)
         known = {"Status": event.get("status", ""), "ID": event.get("id", ""), "From": event.get("from", "")}
         known |= {"Time": event.get("time", 0), "TimeNano": event.get("timeNano", 0), "Scope": event.get("scope", "")}
-        value = structured({**event, **known})
-        if isinstance(value, dict) and isinstance(value.get("Actor"), dict):
-            value["Actor"]["Attributes"] = dict(event["Actor"].get("Attributes") or {})
         try:
-            return template.execute(value)
+            return template.execute(structured({**event, **known}))
         except TemplateError as e:
             raise Failure(str(e)) from None
 
@@ -74,8 +72,8 @@ def _printer(form: str) -> Callable[[bytes], str]:
 
 def event_text(event: Json) -> str:
     """Time, type, action and subject, with its attributes sorted."""
-    actor: Json = event.get("Actor") or {}
-    attributes: dict[str, str] = actor.get("Attributes") or {}
+    actor: Json = object_of(event.get("Actor"))
+    attributes: dict[str, str] = object_of(actor.get("Attributes"))
     text = f"{_moment(event)} {event.get('Type', '')} {event.get('Action', '')} {actor.get('ID', '')}"
     if attributes:
         text += " (" + ", ".join(f"{name}={attributes[name]}" for name in sorted(attributes)) + ")"

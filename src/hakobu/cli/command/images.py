@@ -8,6 +8,7 @@ from hakobu.cli.reference import familiar, split
 from hakobu.cli.table import Command, Flag
 from hakobu.cli.template.value import Record
 from hakobu.cli.text import ago, size
+from hakobu.client.codec import list_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def images(session: Session, values: Values, arguments: list[str]) -> int:
 
 def names_of(image: Json, *, digests: bool) -> list[tuple[str, str, str]]:
     """Repository, tag and digest of each row an image makes."""
-    tags = [split(familiar(tag))[:2] for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"]
+    tags = [split(familiar(tag))[:2] for tag in list_of(image.get("RepoTags")) if tag != "<none>:<none>"]
     known: dict[str, list[str]] = {}
-    for item in image.get("RepoDigests") or []:
+    for item in list_of(image.get("RepoDigests")):
         name, _, digest = familiar(item).partition("@")
         if name != _NONE:
             known.setdefault(name, []).append(digest)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hakobu import __version__
 from hakobu.cli.failure import Silent
 from hakobu.cli.listing import OBJECT_FORMAT
-from hakobu.cli.table import Command
+from hakobu.cli.table import Command, key_values
 from hakobu.cli.text.size import binary
+from hakobu.client.codec import list_of, object_of
 from hakobu.client.error import ClientError
 
 TYPE_CHECKING = False
@@ -45,7 +46,7 @@ def info(session: Session, values: Values, arguments: list[str]) -> int:
         print_object(session, values.text("format"), document, type_name="system.dockerInfo")
     else:
         session.out(_client_text(client) + "\n" + (_server_text(found) if found else "Server:\n"))
-        for warning in found.get("Warnings") or []:
+        for warning in list_of(found.get("Warnings")):
             session.error(warning)
     if failure:
         session.error(f"ERROR: {failure}\nerrors pretty printing info")
@@ -92,18 +93,18 @@ def _server_text(found: Json) -> str:
     page.add("Images", found.get("Images", 0))
     page.add("Server Version", found.get("ServerVersion"))
     page.add("Storage Driver", found.get("Driver"))
-    page.lines += [f"  {name}: {value}" for name, value in found.get("DriverStatus") or []]
+    page.lines += [f"  {name}: {value}" for name, value in list_of(found.get("DriverStatus"))]
     page.add("Logging Driver", found.get("LoggingDriver"))
     page.add("Cgroup Driver", found.get("CgroupDriver"))
     page.add("Cgroup Version", found.get("CgroupVersion"))
-    plugins: Json = found.get("Plugins") or {}
+    plugins: Json = object_of(found.get("Plugins"))
     page.block("Plugins", [f"{kind}: {' '.join(plugins.get(kind) or [])}" for kind in ("Volume", "Network", "Log")])
-    page.add("Swarm", (found.get("Swarm") or {}).get("LocalNodeState"))
-    page.add("Runtimes", " ".join(sorted(found.get("Runtimes") or {})))
+    page.add("Swarm", object_of(found.get("Swarm")).get("LocalNodeState"))
+    page.add("Runtimes", " ".join(sorted(object_of(found.get("Runtimes")))))
     page.add("Default Runtime", found.get("DefaultRuntime"))
     page.add("Init Binary", found.get("InitBinary"))
     for name, key in (("containerd", "ContainerdCommit"), ("runc", "RuncCommit"), ("init", "InitCommit")):
-        page.add(f"{name} version", (found.get(key) or {}).get("ID"))
+        page.add(f"{name} version", object_of(found.get(key)).get("ID"))
     _security(page, found)
     page.add("Kernel Version", found.get("KernelVersion"))
     page.add("Operating System", found.get("OperatingSystem"))
@@ -116,7 +117,7 @@ def _server_text(found: Json) -> str:
     page.add("Docker Root Dir", found.get("DockerRootDir"))
     page.add("Debug Mode", _bool(found.get("Debug")))
     _proxies(page, found)
-    page.block("Labels", found.get("Labels") or [])
+    page.block("Labels", list_of(found.get("Labels")))
     page.add("Experimental", _bool(found.get("ExperimentalBuild")))
     _registries(page, found)
     page.add("Live Restore Enabled", _bool(found.get("LiveRestoreEnabled")))
@@ -125,8 +126,8 @@ def _server_text(found: Json) -> str:
 
 def _security(page: _Page, found: Json) -> None:
     rows: list[str] = []
-    for option in found.get("SecurityOptions") or []:
-        fields = dict([part.partition("=")[::2] for part in str(option).split(",")])
+    for option in list_of(found.get("SecurityOptions")):
+        fields = key_values(str(option).split(","))
         rows.append(fields.pop("name", str(option)))
         rows += [f" {name.capitalize()}: {value}" for name, value in fields.items()]
     page.block("Security Options", rows)
@@ -138,7 +139,7 @@ def _proxies(page: _Page, found: Json) -> None:
 
 
 def _registries(page: _Page, found: Json) -> None:
-    config: Json = found.get("RegistryConfig") or {}
-    named = [name for name, one in (config.get("IndexConfigs") or {}).items() if not one.get("Secure")]
-    page.block("Insecure Registries", sorted(named) + (config.get("InsecureRegistryCIDRs") or []))
-    page.block("Registry Mirrors", config.get("Mirrors") or [])
+    config: Json = object_of(found.get("RegistryConfig"))
+    named = [name for name, one in object_of(config.get("IndexConfigs")).items() if not one.get("Secure")]
+    page.block("Insecure Registries", sorted(named) + list_of(config.get("InsecureRegistryCIDRs")))
+    page.block("Registry Mirrors", list_of(config.get("Mirrors")))

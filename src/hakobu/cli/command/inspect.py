@@ -81,6 +81,7 @@ def _print(session: Session, values: Values, names: list[str], fetch: Callable[[
     """Found objects first, in one list or a line each, then the failures."""
     form = values.text("format")
     printer = _printer(form)
+    compact = form == "json"
     found: list[str] = []
     failures: list[str] = []
     for name in names:
@@ -100,7 +101,7 @@ def _print(session: Session, values: Values, names: list[str], fetch: Callable[[
         except Failure as e:
             session.out("".join(f"{line}\n" for line in found) + "\n")
             raise Failure("\n".join([*failures, e.message]), e.status) from None
-    session.out(_joined(found, as_list=printer is None))
+    session.out(f"[{','.join(found)}]\n" if compact else _joined(found, as_list=printer is None))
     if failures:
         session.error("\n".join(failures))
         raise Silent(1)

@@ -17,9 +17,10 @@ from hakobu.cli.listing import (
 )
 from hakobu.cli.listing import show as show_rows
 from hakobu.cli.option.flags import LINK
-from hakobu.cli.table import MANY, Command, Flag
-from hakobu.cli.template.value import Method, Record
+from hakobu.cli.table import MANY, Command, Flag, key_values
+from hakobu.cli.template.value import Record, label_method
 from hakobu.cli.text.ago import go_time
+from hakobu.client.codec import object_of
 from hakobu.client.error import ClientError, EngineError
 
 TYPE_CHECKING = False
@@ -134,7 +135,7 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def _row(network: Json, full: bool) -> Record:
-    labels: dict[str, str] = network.get("Labels") or {}
+    labels: dict[str, str] = object_of(network.get("Labels"))
     members = {
         "CreatedAt": lambda: go_time(str(network.get("Created", ""))),
         "Driver": lambda: network.get("Driver", ""),
@@ -142,7 +143,7 @@ def _row(network: Json, full: bool) -> Record:
         "IPv4": lambda: _bool(network.get("EnableIPv4", False)),
         "IPv6": lambda: _bool(network.get("EnableIPv6", False)),
         "Internal": lambda: _bool(network.get("Internal", False)),
-        "Label": lambda: Method(lambda name: labels.get(str(name), "")),
+        "Label": lambda: label_method(labels),
         "Labels": lambda: labels_text(labels),
         "Name": lambda: network.get("Name", ""),
         "Scope": lambda: network.get("Scope", ""),
@@ -181,7 +182,7 @@ def create(session: Session, values: Values, arguments: list[str]) -> int:
             "Config": _ipam(values),
         },
         "Options": values.pairs("opt"),
-        "Labels": dict([item.partition("=")[::2] for item in values.texts("label")]),
+        "Labels": key_values(values.texts("label")),
     }
     if values.text("config-from"):
         body["ConfigFrom"] = {"Network": values.text("config-from")}

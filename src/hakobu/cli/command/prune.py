@@ -7,6 +7,7 @@ from hakobu.cli.kind import BOOL, FILTER
 from hakobu.cli.listing import filters_of
 from hakobu.cli.table import Command, Flag
 from hakobu.cli.text.size import decimal
+from hakobu.client.codec import list_of, object_of
 from hakobu.client.error import EngineError
 
 TYPE_CHECKING = False
@@ -94,7 +95,7 @@ def image_prune(session: Session, values: Values, arguments: list[str]) -> int:
 def _images(session: Session, filters: dict[str, list[str]], every: bool) -> int:
     filters = {**filters, "dangling": ["false" if every else "true"]}
     report = session.engine.images.prune(filters)
-    deleted: list[Json] = report.get("ImagesDeleted") or []
+    deleted: list[Json] = list_of(report.get("ImagesDeleted"))
     lines = [f"untagged: {i['Untagged']}" if i.get("Untagged") else f"deleted: {i['Deleted']}" for i in deleted]
     _told(session, "Deleted Images", lines)
     return int(report.get("SpaceReclaimed") or 0)
@@ -160,10 +161,10 @@ def system_prune(session: Session, values: Values, arguments: list[str]) -> int:
 def _build_cache(session: Session) -> int:
     """The build cache, where the engine has one."""
     try:
-        report = session.engine.transport.call("POST", "/build/prune")
+        report: Json = object_of(session.engine.transport.call("POST", "/build/prune"))
     except EngineError as e:
         if e.status in (404, 501):
             return 0
         raise
-    _told(session, "Deleted build cache objects", (report or {}).get("CachesDeleted"))
-    return int((report or {}).get("SpaceReclaimed") or 0)
+    _told(session, "Deleted build cache objects", report.get("CachesDeleted"))
+    return int(report.get("SpaceReclaimed") or 0)

@@ -10,6 +10,8 @@ from hakobu.client.error import EngineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hakobu.cli.session import Session
     from hakobu.cli.table import Values
 
@@ -61,7 +63,7 @@ def rm(session: Session, values: Values, arguments: list[str]) -> int:
     return _forced(session, arguments, call, missing)
 
 
-def _forced(session: Session, names: list[str], call, missing: list[str]) -> int:  # noqa: ANN001
+def _forced(session: Session, names: list[str], call: Callable[[str], str | None], missing: list[str]) -> int:
     """With `-f` a container that is not there is told, but is no failure."""
     failed = False
     for name in names:

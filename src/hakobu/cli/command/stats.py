@@ -15,6 +15,7 @@ from hakobu.cli.table import MANY, Command, Flag
 from hakobu.cli.template.value import Record
 from hakobu.cli.text.size import binary, decimal
 from hakobu.cli.text.table import render
+from hakobu.client.codec import list_of, object_of
 from hakobu.client.error import ClientError
 
 TYPE_CHECKING = False
@@ -144,7 +145,7 @@ def _row(watch: _Watch, *, full: bool) -> Record:
         "MemUsage": lambda: f"{binary(used)} / {binary(limit)}" if running else "-- / --",
         "Name": lambda: str(sample.get("name", "")).removeprefix("/") or "--",
         "NetIO": lambda: f"{decimal(received, 3)} / {decimal(sent, 3)}" if running else "--",
-        "PIDs": lambda: str((sample.get("pids_stats") or {}).get("current", 0)) if running else "--",
+        "PIDs": lambda: str(object_of(sample.get("pids_stats")).get("current", 0)) if running else "--",
     }
     return Record(members, "*container.statsContext")
 
@@ -155,33 +156,33 @@ def _typed(name: str) -> str:
 
 def _memory(sample: Json) -> tuple[float, float]:
     """What is used, file cache that can be dropped left out, and the limit."""
-    memory: Json = sample.get("memory_stats") or {}
-    details: Json = memory.get("stats") or {}
+    memory: Json = object_of(sample.get("memory_stats"))
+    details: Json = object_of(memory.get("stats"))
     usage = float(memory.get("usage") or 0)
     cache = details.get("total_inactive_file", details.get("inactive_file", 0))
     return (usage - cache if cache < usage else usage), float(memory.get("limit") or 0)
 
 
 def _cpu(sample: Json) -> float:
-    now: Json = sample.get("cpu_stats") or {}
-    before: Json = sample.get("precpu_stats") or {}
+    now: Json = object_of(sample.get("cpu_stats"))
+    before: Json = object_of(sample.get("precpu_stats"))
 
     def total(stats: Json) -> float:
-        return float((stats.get("cpu_usage") or {}).get("total_usage") or 0)
+        return float(object_of(stats.get("cpu_usage")).get("total_usage") or 0)
 
     used = total(now) - total(before)
     system = float(now.get("system_cpu_usage") or 0) - float(before.get("system_cpu_usage") or 0)
-    cpus = now.get("online_cpus") or len((now.get("cpu_usage") or {}).get("percpu_usage") or [])
+    cpus = now.get("online_cpus") or len(list_of(object_of(now.get("cpu_usage")).get("percpu_usage")))
     return used / system * cpus * 100 if used > 0 and system > 0 else 0.0
 
 
 def _network(sample: Json) -> tuple[int, int]:
-    networks: dict[str, Json] = sample.get("networks") or {}
+    networks: dict[str, Json] = object_of(sample.get("networks"))
     received = sum(int(n.get("rx_bytes", 0)) for n in networks.values())
     return received, sum(int(n.get("tx_bytes", 0)) for n in networks.values())
 
 
 def _block(sample: Json) -> tuple[int, int]:
-    entries: list[Json] = (sample.get("blkio_stats") or {}).get("io_service_bytes_recursive") or []
+    entries: list[Json] = list_of(object_of(sample.get("blkio_stats")).get("io_service_bytes_recursive"))
     read = sum(int(e["value"]) for e in entries if str(e.get("op", ""))[:1] in "rR" and e.get("op"))
     return read, sum(int(e["value"]) for e in entries if str(e.get("op", ""))[:1] in "wW" and e.get("op"))

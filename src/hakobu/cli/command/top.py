@@ -23,6 +23,6 @@ TOP = Command(
 
 def top(session: Session, values: Values, arguments: list[str]) -> int:
     found = session.engine.containers.top(arguments[0], " ".join(arguments[1:]))
-    rows = [found["Titles"], *(found["Processes"] or [])]
+    rows: list[list[str]] = [found["Titles"], *(found["Processes"] or [])]
     session.out(columns("".join("\t".join(row) + "\n" for row in rows), min_width=20))
     return 0

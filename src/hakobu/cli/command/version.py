@@ -8,6 +8,7 @@ import sys
 from hakobu import __version__
 from hakobu.cli.kind import BOOL, STRING
 from hakobu.cli.table import Command, Flag
+from hakobu.client.codec import object_of
 from hakobu.client.error import ClientError
 from hakobu.client.transport import API_VERSION
 
@@ -99,7 +100,7 @@ _DETAILS = (
 
 
 def _server_text(server: Json) -> str:
-    platform = (server.get("Platform") or {}).get("Name") or ""
+    platform = object_of(server.get("Platform")).get("Name") or ""
     text = f"Server: {platform}".rstrip() + "\n"
     for component in server.get("Components") or [_old_component(server)]:
         text += _component_text(component)
@@ -114,7 +115,7 @@ def _old_component(server: Json) -> Json:
 
 
 def _component_text(component: Json) -> str:
-    details: dict[str, str] = component.get("Details") or {}
+    details: dict[str, str] = object_of(component.get("Details"))
     text = f" {component['Name']}:\n" + _row("  ", "Version", component["Version"])
     if component["Name"] != "Engine":
         return text + "".join(_row("  ", name, value) for name, value in sorted(details.items()))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hakobu.cli.failure import Silent
 from hakobu.cli.kind import BOOL, LIST, MAP, STRING
 from hakobu.cli.listing import FILTERS, FORMAT, chosen_format, filters_of, labels_text, show, show_ids
-from hakobu.cli.table import MANY, Command, Flag
-from hakobu.cli.template.value import Method, Record
+from hakobu.cli.table import MANY, Command, Flag, key_values
+from hakobu.cli.template.value import Record, label_method
 from hakobu.cli.text.size import decimal
+from hakobu.client.codec import object_of
 from hakobu.client.error import EngineError
 
 TYPE_CHECKING = False
@@ -72,13 +73,13 @@ def ls(session: Session, values: Values, arguments: list[str]) -> int:
 
 
 def volume_row(volume: Json) -> Record:
-    labels: dict[str, str] = volume.get("Labels") or {}
-    usage: Json = volume.get("UsageData") or {}
+    labels: dict[str, str] = object_of(volume.get("Labels"))
+    usage: Json = object_of(volume.get("UsageData"))
     members = {
         "Availability": lambda: "N/A",
         "Driver": lambda: volume.get("Driver", ""),
         "Group": lambda: "N/A",
-        "Label": lambda: Method(lambda name: labels.get(str(name), "")),
+        "Label": lambda: label_method(labels),
         "Labels": lambda: labels_text(labels),
         "Links": lambda: str(usage["RefCount"]) if usage else "N/A",
         "Mountpoint": lambda: volume.get("Mountpoint", ""),
@@ -102,7 +103,7 @@ def create(session: Session, values: Values, arguments: list[str]) -> int:
         "Name": arguments[0] if arguments else values.text("name"),
         "Driver": values.text("driver"),
         "DriverOpts": values.pairs("opt"),
-        "Labels": dict([item.partition("=")[::2] for item in values.texts("label")]),
+        "Labels": key_values(values.texts("label")),
     }
     session.line(str(session.engine.volumes.create(body)["Name"]))
     return 0

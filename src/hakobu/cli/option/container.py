@@ -260,7 +260,15 @@ def _volumes(values: Values, config: Json, host: Json) -> None:
     if anonymous:
         config["Volumes"] = anonymous
     if "tmpfs" in values.given:
-        host["Tmpfs"] = dict([item.partition(":")[::2] for item in values.texts("tmpfs")])
+        host["Tmpfs"] = _tmpfs(values.texts("tmpfs"))
+
+
+def _tmpfs(items: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in items:
+        path, _, options = item.partition(":")
+        found[path] = options
+    return found
 
 
 def _networks(values: Values, config: Json, host: Json) -> None:

@@ -101,7 +101,8 @@ def attachments(values: Values) -> list[Attachment]:
     """All networks of the command line, the flags for the first one put into it."""
     given = values.raw("network")
     assert isinstance(given, list)
-    networks: list[Attachment] = given or [Attachment("default")]
+    chosen: list[Attachment] = given  # pyright: ignore[reportUnknownVariableType]
+    networks = chosen or [Attachment("default")]
     first = networks[0]
     _apply_flags(first, values)
     seen: set[str] = set()

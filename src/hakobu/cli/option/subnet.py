@@ -4,7 +4,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
     from hakobu.client.codec import Json
+
+    Networks = dict[str, IPv4Network | IPv6Network]
 
 
 def ipam_config(subnets: list[str], gateways: list[str], ranges: list[str], foreign: dict[str, str]) -> list[Json]:
@@ -15,7 +19,7 @@ def ipam_config(subnets: list[str], gateways: list[str], ranges: list[str], fore
         return []
     from ipaddress import ip_network
 
-    networks = {subnet: ip_network(_checked(subnet), strict=False) for subnet in subnets}
+    networks: Networks = {subnet: ip_network(_checked(subnet), strict=False) for subnet in subnets}
     names = list(networks)
     for index, name in enumerate(names):
         for other in names[:index]:
@@ -38,7 +42,9 @@ def _checked(subnet: str) -> str:
     return subnet
 
 
-def _place(configs: dict[str, Json], networks, field: str, values: list[str], missing: str, many: str) -> None:  # noqa: ANN001
+def _place(
+    configs: dict[str, Json], networks: Networks, field: str, values: list[str], missing: str, many: str
+) -> None:
     for value in values:
         subnet = _containing(networks, value)
         if subnet is None:
@@ -50,7 +56,7 @@ def _place(configs: dict[str, Json], networks, field: str, values: list[str], mi
         configs[subnet][field] = value
 
 
-def _containing(networks, text: str) -> str | None:  # noqa: ANN001
+def _containing(networks: Networks, text: str) -> str | None:
     from ipaddress import ip_interface
 
     try:

@@ -31,7 +31,6 @@ OPTIONAL: dict[str, object] = {
     "Shell": [],
     "SizeRootFs": None,
     "SizeRw": None,
-    "Status": {},
     "StopSignal": "",
     "StopTimeout": None,
     "StorageOpt": {},
@@ -173,7 +172,7 @@ class _Execution:
         try:
             return FUNCTIONS[name](*arguments)
         except TemplateError as e:
-            raise self._fail(call.position, name, str(e)) from None
+            raise self._fail(call.position, _shown_call(call), str(e)) from None
         except TypeError:
             message = f"wrong number of args for {name}: got {len(arguments)}"
             raise self._fail(call.position, name, message) from None
@@ -195,7 +194,8 @@ class _Execution:
         value = self._start(path)
         for index, field in enumerate(path.fields):
             last = index == len(path.fields) - 1
-            value = self._member(value, field, path, arguments if last else [])
+            place = path.places[index] if index < len(path.places) else path.position
+            value = self._member(value, field, path, place, arguments if last else [])
         return value
 
     def _start(self, path: Path) -> object:
@@ -205,36 +205,45 @@ class _Execution:
             return self._pipeline(path.start)
         return next(value for name, value in reversed(self._variables) if name == path.start)
 
-    def _member(self, value: object, field: str, path: Path, arguments: list[object]) -> object:
+    def _member(self, value: object, field: str, path: Path, place: int, arguments: list[object]) -> object:
         if isinstance(value, Record):
             if field not in value.members:
                 message = f"can't evaluate field {field} in type {value.type_name}"
-                raise self._fail(path.position, path.shown, message)
+                raise self._fail(place, path.shown, message)
             member = value.members[field]()
             if isinstance(member, Method):
                 return member.call(*arguments)
             value = member
         elif isinstance(value, dict):
-            value = self._item(value, field, path)  # pyright: ignore[reportUnknownArgumentType]
+            value = self._item(value, field, path, place)  # pyright: ignore[reportUnknownArgumentType]
         elif value is None:
-            raise self._fail(path.position, path.shown, f"nil pointer evaluating interface {{}}.{field}")
+            raise self._fail(place, path.shown, f"nil pointer evaluating interface {{}}.{field}")
         else:
             message = f"can't evaluate field {field} in type {type_name(value)}"
-            raise self._fail(path.position, path.shown, message)
+            raise self._fail(place, path.shown, message)
         if arguments:
-            raise self._fail(path.position, path.shown, f"{field} has arguments but cannot be invoked as function")
+            raise self._fail(place, path.shown, f"{field} has arguments but cannot be invoked as function")
         return value
 
-    def _item(self, value: dict[str, object], field: str, path: Path) -> object:
+    def _item(self, value: dict[str, object], field: str, path: Path, place: int) -> object:
         if field in value:
             return value[field]
         if isinstance(value, Struct) and field in OPTIONAL:
             return OPTIONAL[field]
-        raise self._fail(path.position, path.shown, f'map has no entry for key "{field}"')
+        raise self._fail(place, path.shown, f'map has no entry for key "{field}"')
 
 
 def _shown_call(call: Call) -> str:
+    """The command as it was written, as far as errors show it."""
     if isinstance(call.function, Path):
         return call.function.shown
-    first = call.arguments[0] if call.arguments else None
-    return call.function or (first.shown if isinstance(first, Path) else ".")
+    words = [call.function, *(_shown_operand(argument) for argument in call.arguments)]
+    return " ".join(word for word in words if word) or "."
+
+
+def _shown_operand(operand: Operand) -> str:
+    if isinstance(operand, Path):
+        return operand.shown or "."
+    if isinstance(operand, Literal):
+        return f'"{operand.value}"' if isinstance(operand.value, str) else shown(operand.value)
+    return "(...)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hakobu.cli.template.lexer import TemplateError
-from hakobu.cli.template.value import Record, compare, is_true, shown
+from hakobu.cli.template.value import Record, compare, is_true, plain, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ def _json(value: object = None) -> str:
     from hakobu.cli.text.json_text import encoded
 
     # Rows encode themselves in Go, and that encoding escapes for HTML.
-    return encoded(value.to_json(), html=value.is_row) if isinstance(value, Record) else encoded(value)
+    return encoded(value.to_json(), html=value.is_row) if isinstance(value, Record) else encoded(plain(value))
 
 
 def _text(value: object) -> str:
@@ -30,7 +30,7 @@ def _join(items: object, separator: object = "") -> str:
         return ""
     if not isinstance(items, (list, tuple)):
         raise TemplateError(f"error calling join: wrong type for value; expected []string; got {type_name(items)}")
-    return _text(separator).join(_text(item) for item in items)  # pyright: ignore[reportUnknownVariableType]
+    return _text(separator).join(_text(item) for item in items)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
 def _title(text: object) -> str:
@@ -61,7 +61,11 @@ def type_name(value: object) -> str:
         return "map[string]interface {}"
     if isinstance(value, (list, tuple)):
         return "[]interface {}"
-    return {int: "int", float: "float64", str: "string", type(None): "<nil>"}.get(type(value), "interface {}")
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, (int, float)):
+        return "int" if isinstance(value, int) else "float64"
+    return "<nil>" if value is None else "interface {}"
 
 
 def _index(value: object, *keys: object) -> object:
@@ -72,13 +76,13 @@ def _index(value: object, *keys: object) -> object:
             if not isinstance(key, int):
                 raise TemplateError(f"error calling index: cannot index slice/array with type {type_name(key)}")
             if not 0 <= key < len(value):  # pyright: ignore[reportUnknownArgumentType]
-                raise TemplateError(f"error calling index: reflect: slice index out of range: {key}")
+                raise TemplateError(f"error calling index: index out of range: {key}")
             value = value[key]  # pyright: ignore[reportUnknownVariableType]
         else:
             raise TemplateError(
                 "error calling index: index of untyped nil"
                 if value is None
-                else "error calling index: can't index item of type " + type_name(value)
+                else f"error calling index: can't index item of type {type_name(value)}"  # pyright: ignore[reportUnknownArgumentType]
             )
     return value  # pyright: ignore[reportUnknownVariableType]
 
@@ -139,6 +143,18 @@ def _eq(first: object, *others: object) -> bool:
     return any(compare(first, other, "eq") == 0 for other in others)
 
 
+def _not(value: object) -> bool:
+    return not is_true(value)
+
+
+def _lower(text: object) -> str:
+    return _text(text).lower()
+
+
+def _upper(text: object) -> str:
+    return _text(text).upper()
+
+
 def _and(*values: object) -> object:
     return next((value for value in values if not is_true(value)), values[-1])
 
@@ -159,10 +175,10 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "json": _json,
     "le": _comparison(lambda order: order <= 0, "le"),
     "len": _len,
-    "lower": lambda text: _text(text).lower(),
+    "lower": _lower,
     "lt": _comparison(lambda order: order < 0, "lt"),
-    "ne": lambda left, right: compare(left, right, "ne") != 0,
-    "not": lambda value: not is_true(value),
+    "ne": _comparison(lambda order: order != 0, "ne"),
+    "not": _not,
     "or": _or,
     "pad": _pad,
     "print": _print,
@@ -172,6 +188,6 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "split": _split,
     "title": _title,
     "truncate": _truncate,
-    "upper": lambda text: _text(text).upper(),
+    "upper": _upper,
     "urlquery": _urlquery,
 }

@@ -17,12 +17,13 @@ _SYMBOLS = (":=", "|", "(", ")", ",", "=")
 class Token:
     """One token of an action: `glued` says that no space stands before it (`$x.Y`, `(f).Z`)."""
 
-    __slots__ = ("glued", "kind", "text")
+    __slots__ = ("glued", "kind", "position", "text")
 
     def __init__(self, kind: str, text: str, glued: bool) -> None:
         self.kind = kind
         self.text = text
         self.glued = glued
+        self.position = 0
 
 
 def split(text: str) -> list[tuple[int, str]]:
@@ -46,7 +47,7 @@ def split(text: str) -> list[tuple[int, str]]:
         position = end
         if body.startswith("/*"):
             continue
-        parts += [(start, literal), (start + 2, body)]
+        parts += [(start, literal), (text.index(body, start + 2), body)]
         literal = ""
 
 
@@ -100,8 +101,8 @@ def _quote_end(text: str, start: int) -> int:
     raise TemplateError(f"unterminated {what}")
 
 
-def tokens(body: str) -> list[Token]:
-    """The tokens of one action."""
+def tokens(body: str, offset: int = 0) -> list[Token]:
+    """The tokens of one action, which stands at `offset` of the template."""
     out: list[Token] = []
     position = 0
     while position < len(body):
@@ -109,7 +110,9 @@ def tokens(body: str) -> list[Token]:
             position += 1
             continue
         glued = position > 0 and not body[position - 1].isspace()
+        start = position
         token, position = _token(body, position, glued)
+        token.position = offset + start
         out.append(token)
     return out
 

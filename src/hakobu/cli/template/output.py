@@ -5,7 +5,7 @@ from __future__ import annotations
 from hakobu.cli.failure import Failure
 from hakobu.cli.template.evaluate import Template
 from hakobu.cli.template.lexer import TemplateError
-from hakobu.cli.template.value import Record, structured
+from hakobu.cli.template.value import Record, Struct, structured
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,14 +24,23 @@ def print_object(session: Session, form: str, data: Json, *, name: str = "", typ
     except TemplateError as e:
         raise Failure(f"template parsing error: {e}", 64) from None
     marked = structured(data)
-    assert isinstance(marked, dict)
-    members = {key: (lambda value=value: value) for key, value in marked.items()}
+    assert isinstance(marked, Struct)
+    members: dict[str, Callable[[], object]] = {key: _constant(value) for key, value in marked.items()}
     record = _Document(members, type_name, data)
     try:
         session.line(template.execute(record))
     except TemplateError as e:
         session.line("")
         raise Failure(str(e)) from None
+
+
+def _constant(value: object) -> Callable[[], object]:
+    return lambda: value
+
+
+def _last_part(name: object) -> str:
+    """A label's header: docker shows what is behind its last dot."""
+    return str(name).rpartition(".")[2]
 
 
 class _Document(Record):
@@ -84,6 +93,6 @@ def print_list(session: Session, form: str, rows: Iterable[Record], headers: Map
 def _header(headers: Mapping[str, object]) -> Record:
     from hakobu.cli.template.value import Method
 
-    members = {name: (lambda title=title: title) for name, title in headers.items()}
-    members.setdefault("Label", lambda: Method(lambda name: str(name).rpartition(".")[2]))
+    members: dict[str, Callable[[], object]] = {name: _constant(title) for name, title in headers.items()}
+    members["Label"] = lambda: Method(_last_part)
     return Record(members, "header")

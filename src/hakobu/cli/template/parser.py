@@ -26,12 +26,15 @@ class Literal:
 class Path:
     """Fields of a start: the dot (`start` None), a variable, or the value of a pipeline in parentheses."""
 
-    __slots__ = ("fields", "position", "shown", "start")
+    __slots__ = ("fields", "places", "position", "shown", "start")
 
-    def __init__(self, start: str | Pipeline | None, fields: list[str], position: int) -> None:
+    def __init__(
+        self, start: str | Pipeline | None, fields: list[str], position: int, places: tuple[int, ...] = ()
+    ) -> None:
         self.start = start
         self.fields = fields
         self.position = position
+        self.places = places
         name = start if isinstance(start, str) else ""
         self.shown = name + "".join(f".{field}" for field in fields)
 
@@ -119,7 +122,7 @@ class _Actions:
                 if text:
                     out.append(Text(text))
                 continue
-            words = lexer.tokens(text)
+            words = lexer.tokens(text, position)
             if not words:
                 raise TemplateError("missing value for command")
             first = words[0].text if words[0].kind == lexer.NAME else ""
@@ -199,21 +202,21 @@ class _Words:
             raise TemplateError(f"missing value for {context}")
         first, *arguments = operands
         if isinstance(first, Call):
-            return Call(first.function, arguments, self.position)
+            return Call(first.function, arguments, first.position)
         if isinstance(first, Path) and first.fields:
-            return Call(first, arguments, self.position)
+            return Call(first, arguments, first.position)
         return Call("", operands, self.position)
 
     def _operand(self) -> Operand:
         word = self.words[self.index]
         self.index += 1
         if word.kind == lexer.FIELD:
-            start = Path(None, [word.text] if word.text else [], self.position)
+            start = Path(None, [word.text] if word.text else [], word.position, (word.position,))
             return self._chain(start)
         if word.kind == lexer.VARIABLE:
             if word.text not in self.variables:
                 raise TemplateError(f'undefined variable "{word.text}"')
-            return self._chain(Path(word.text, [], self.position))
+            return self._chain(Path(word.text, [], word.position))
         if word.kind == lexer.STRING:
             return Literal(word.text)
         if word.kind == lexer.CHAR:
@@ -221,19 +224,19 @@ class _Words:
         if word.kind == lexer.NUMBER:
             return Literal(_number(word.text))
         if word.kind == lexer.NAME:
-            return self._name(word.text)
+            return self._name(word.text, word.position)
         if word.text == "(":
             return self._parenthesis()
         raise TemplateError(f"unexpected <{word.text}> in operand")
 
-    def _name(self, name: str) -> Operand:
+    def _name(self, name: str, position: int) -> Operand:
         if name in ("true", "false"):
             return Literal(name == "true")
         if name == "nil":
             return Literal(None)
         if name not in FUNCTIONS:
             raise TemplateError(f'function "{name}" not defined')
-        return Call(name, [], self.position)
+        return Call(name, [], position)
 
     def _parenthesis(self) -> Operand:
         commands = self.commands("parenthesized pipeline")
@@ -247,7 +250,7 @@ class _Words:
             word = self.words[self.index]
             if word.kind != lexer.FIELD or not word.glued or not word.text:
                 break
-            path = Path(path.start, [*path.fields, word.text], self.position)
+            path = Path(path.start, [*path.fields, word.text], path.position, (*path.places, word.position))
             self.index += 1
         return path
 

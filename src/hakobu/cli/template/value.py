@@ -12,6 +12,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+
+class NilList(list[object]):
+    """A list the engine gave as null: printed as an empty one, null in JSON."""
+
+
+class NilMap(dict[str, object]):
+    """A map the engine gave as null: printed as an empty one, null in JSON."""
+
+
+_LISTS = frozenset(
+    "Aliases Args Binds BlkioDeviceReadBps BlkioDeviceReadIOps BlkioDeviceWriteBps BlkioDeviceWriteIOps "
+    "BlkioWeightDevice CapAdd CapDrop Cmd Devices DeviceCgroupRules DeviceRequests Dns DnsOptions DnsSearch "
+    "Entrypoint Env ExecIDs ExtraHosts GroupAdd Links MaskedPaths Mounts OnBuild ReadonlyPaths RepoDigests "
+    "RepoTags SecurityOpt SecondaryIPAddresses SecondaryIPv6Addresses Shell Ulimits VolumesFrom".split()
+)
 MAPS = frozenset(
     [
         "Annotations",
@@ -71,6 +86,15 @@ class Method:
         self.call = call
 
 
+def label_method(labels: dict[str, str]) -> Method:
+    """`.Label "name"` of a row."""
+
+    def label(name: object) -> str:
+        return labels.get(str(name), "")
+
+    return Method(label)
+
+
 def shown(value: object) -> str:
     """As Go's `%v` prints it."""
     if value is None:
@@ -87,7 +111,7 @@ def shown(value: object) -> str:
         items: dict[str, object] = value  # pyright: ignore[reportUnknownVariableType]
         return "map[" + " ".join(f"{name}:{shown(items[name])}" for name in sorted(items)) + "]"
     if isinstance(value, (list, tuple)):
-        return "[" + " ".join(shown(item) for item in value) + "]"  # pyright: ignore[reportUnknownVariableType]
+        return "[" + " ".join(shown(item) for item in value) + "]"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return str(value)
 
 
@@ -97,14 +121,29 @@ def _float(value: float) -> str:
     return repr(value)
 
 
-def structured(value: object, name: str = "") -> object:
-    """Decoded JSON with its structs marked; what stands below a map's name stays a map."""
+def plain(value: object) -> object:
+    """The value as it was decoded, its nulls being null again."""
+    if isinstance(value, (NilList, NilMap)):
+        return None
     if isinstance(value, dict):
         items: dict[str, object] = value  # pyright: ignore[reportUnknownVariableType]
-        members = {key: structured(item, key if name not in MAPS else "") for key, item in items.items()}
-        return members if name in MAPS else Struct(members)
+        return {key: plain(item) for key, item in items.items()}
     if isinstance(value, list):
-        return [structured(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return value
+
+
+def structured(value: object, name: str = "", parent: str = "") -> object:
+    """Decoded JSON with its structs marked; what stands below a map's name stays a map."""
+    if value is None:
+        return NilList() if name in _LISTS else NilMap() if name in MAPS else None
+    if isinstance(value, dict):
+        items: dict[str, object] = value  # pyright: ignore[reportUnknownVariableType]
+        is_map = name in MAPS or (parent, name) == ("LogConfig", "Config")
+        members = {key: structured(item, "" if is_map else key, name) for key, item in items.items()}
+        return members if is_map else Struct(members)
+    if isinstance(value, list):
+        return [structured(item) for item in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return value
 
 
