@@ -39,9 +39,17 @@ def say(sock: socket.socket, word: str, fds: Sequence[int] = (), **facts: Json) 
     scm.send(sock, json.dumps({"say": word, **facts}).encode(), fds)
 
 
+def receive(sock: socket.socket) -> scm.Message | None:
+    """One message. A side that ends with words of ours unread resets the stream: what it said is still there."""
+    try:
+        return scm.receive(sock)
+    except ConnectionResetError:
+        return scm.receive(sock)
+
+
 def hear(sock: socket.socket, *expected: str) -> tuple[dict[str, Json], tuple[int, ...]]:
     """The next message, which must be one of `expected`."""
-    message = scm.receive(sock)
+    message = receive(sock)
     if message is None:
         raise HandshakeBroken(f"the other side ended before it said {' or '.join(expected)}")
     told = cast("dict[str, Json]", json.loads(message.body))

@@ -49,14 +49,14 @@ class Connection:
         """The answer's message and descriptors. Raises `StepFailed` or, when the other side is gone, OSError."""
         if self.closed:
             raise ConnectionResetError
-        self._next += 1
+        self._next = number = self._next + 1
         future: asyncio.Future[tuple[Message, tuple[int, ...]]] = asyncio.get_running_loop().create_future()
-        self._waiting[self._next] = future
+        self._waiting[number] = future
         try:
-            await self._send(encode({"id": self._next, "op": op, **facts}), fds)
+            await self._send(encode({"id": number, "op": op, **facts}), fds)
             answer, given = await future
         finally:
-            self._waiting.pop(self._next, None)
+            del self._waiting[number]
         if (error := answer.get("error")) is not None:
             raise _error(cast("Message", error))
         return answer, given

@@ -17,7 +17,7 @@ from hakobu.kernel import process, scm
 from hakobu.runtime import child as child_process
 from hakobu.runtime import steps_mount, steps_network, steps_process
 from hakobu.runtime.failure import StepFailed
-from hakobu.runtime.handshake import HandshakeBroken, hear, say
+from hakobu.runtime.handshake import HandshakeBroken, hear, receive, say
 from hakobu.runtime.hooks import EXECUTORS as HOOK_EXECUTORS
 from hakobu.runtime.shim.confinement import Confinement
 from hakobu.runtime.steps_mount import text, texts
@@ -85,12 +85,18 @@ class Spawner:
         for index, step in before:
             self._run(index, step, 0)
         ours, theirs = scm.pair()
-        with ExitStack() as stack:
+        with ExitStack() as on_failure, ExitStack() as stack:
+            on_failure.callback(ours.close)
             self._open_cgroup(stack)
             stack.callback(theirs.close)
+            self._fail_where_armed(clone)
             started = time.monotonic_ns()
-            pid, pidfd = self._clone(clone, theirs, stack)
+            try:
+                pid, pidfd = self._clone(clone, theirs, stack)
+            except OSError as error:
+                raise StepFailed(clone.name, f"{clone.name}: {error.strerror or error}") from error
             self._results.append([clone_index, started, time.monotonic_ns() - started])
+            on_failure.pop_all()
         ours.settimeout(TIMEOUT_S)
         try:
             self._converse(ours, pid, after)
@@ -196,8 +202,8 @@ class Spawner:
             if (index, step) not in poststart:
                 self._run(index, step, pid)
                 if step.name == "idmap.write":
-                    say(sock, "mapped")
-        say(sock, "wired")
+                    _tell(sock, "mapped")
+        _tell(sock, "wired")
         while True:
             told, fds = hear(sock, "console", "prepared", "failed")
             match told["say"]:
@@ -212,14 +218,17 @@ class Spawner:
 
     def _run(self, index: int, step: Step, pid: int) -> None:
         started = time.monotonic_ns()
-        if self._failpoint and self._failpoint == step.name:
-            raise StepFailed(step.name, f"failpoint {step.name}")
+        self._fail_where_armed(step)
         try:
             self._shim_steps[step.name](step.args, pid)
         except OSError as error:
             about = text(step.args, "path") or text(step.args, "host")
             raise StepFailed(step.name, f"{step.name} {about}: {error.strerror or error}") from error
         self._results.append([index, started, time.monotonic_ns() - started])
+
+    def _fail_where_armed(self, step: Step) -> None:
+        if self._failpoint and self._failpoint == step.name:
+            raise StepFailed(step.name, f"failpoint {step.name}")
 
     def _end(self, pidfd: int, sock: socket.socket) -> None:
         try:
@@ -231,6 +240,14 @@ class Spawner:
         sock.close()
         if self._master_fd >= 0:
             os.close(self._master_fd)
+
+
+def _tell(sock: socket.socket, word: str) -> None:
+    """A child that has failed is gone already; why, it has said before, and is heard next."""
+    try:
+        say(sock, word)
+    except BrokenPipeError:
+        pass
 
 
 class _PidNamespace:
@@ -260,7 +277,7 @@ def release(spawned: Spawned) -> None:
     """Lets the child call execve; returns when that has succeeded, raises `StepFailed` when it has not."""
     try:
         say(spawned.sock, "start")
-        message = scm.receive(spawned.sock)
+        message = receive(spawned.sock)
     except (OSError, HandshakeBroken):
         message = None
     finally:
