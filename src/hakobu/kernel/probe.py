@@ -157,12 +157,17 @@ def _overlay() -> bool:
 
 
 def _overlay_lowerdir_append() -> bool:
+    """Before Linux 6.5 overlayfs had no context of its own, and the general one takes any word until the end."""
     fs_fd = m.fsopen("overlay")
     try:
-        m.fsconfig_set_string(fs_fd, "lowerdir+", "/proc/self")
+        try:
+            m.fsconfig_set_string(fs_fd, "hakobu_no_such_word", "x")
+        except OSError:
+            m.fsconfig_set_string(fs_fd, "lowerdir+", "/proc/self")
+            return True
+        return False
     finally:
         os.close(fs_fd)
-    return True
 
 
 def _overlay_layer_fd() -> bool:
