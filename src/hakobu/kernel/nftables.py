@@ -9,12 +9,19 @@ import ctypes
 import errno
 import json
 import os
+import struct
 from typing import Any
+
+from hakobu.kernel.netlink import Netlink, attributes
 
 NFT_CTX_DEFAULT = 0
 NFT_CTX_OUTPUT_JSON = 1 << 4
 NFT_CTX_OUTPUT_HANDLE = 1 << 3
 NFT_CTX_OUTPUT_TERSE = 1 << 11
+
+NETLINK_NETFILTER = 12
+NFT_MSG_NEWGEN, NFT_MSG_GETGEN = 10 << 8 | 15, 10 << 8 | 16
+NFTA_GEN_ID = 1
 
 _LIBRARY = "libnftables.so.1"
 _ERRNOS = (errno.EEXIST, errno.ENOENT, errno.EPERM, errno.EOPNOTSUPP, errno.EBUSY, errno.ENOMEM, errno.EINVAL)
@@ -35,6 +42,14 @@ def _load() -> ctypes.CDLL:
         function = getattr(lib, name)
         function.argtypes, function.restype = [ctypes.c_void_p, *arguments], result
     return lib
+
+
+def generation(nl: Netlink) -> int:
+    """The number of the rule set of `nl`'s namespace (a NETLINK_NETFILTER socket): each transaction raises it."""
+    for kind, body in nl.request(NFT_MSG_GETGEN, 0, bytes(4), "read the rule set's generation"):
+        if kind == NFT_MSG_NEWGEN:
+            return struct.unpack(">I", attributes(body, 4).get(NFTA_GEN_ID, bytes(4)))[0]
+    return 0
 
 
 def is_available() -> bool:

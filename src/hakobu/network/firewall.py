@@ -5,17 +5,24 @@ it missing, and `restore` writes it whole again from what the caller knows.
 """
 
 import errno
+import socket
 from collections.abc import Iterable, Sequence
 
-from hakobu.kernel.nftables import Nftables
+from hakobu.kernel.netlink import SOL_NETLINK, Netlink
+from hakobu.kernel.nftables import NETLINK_NETFILTER, Nftables, generation
 from hakobu.network import rules
 from hakobu.network.rules import BridgeRules, PortRule
+
+NETLINK_ADD_MEMBERSHIP = 1
+NFNLGRP_NFTABLES = 7
 
 
 class Firewall:
     def __init__(self, table: str) -> None:
         self.table = table
         self._nft: Nftables | None = None
+        self._counter: Netlink | None = None
+        self._seen = 0
 
     @property
     def nft(self) -> Nftables:
@@ -28,6 +35,34 @@ class Firewall:
         if self._nft is not None:
             self._nft.close()
             self._nft = None
+        if self._counter is not None:
+            self._counter.close()
+            self._counter = None
+
+    def has_changed(self) -> bool:
+        """Whether anybody (we, too) changed any rule of the host since `settled`: one short question (20 µs)."""
+        return self._generation() != self._seen
+
+    def watch(self) -> socket.socket:
+        """A non-blocking socket that becomes readable when any rule of the host changes; to be drained and closed
+        by the caller."""
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, NETLINK_NETFILTER)
+        try:
+            sock.bind((0, 0))
+            sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def settled(self) -> None:
+        """What is there now is known and right."""
+        self._seen = self._generation()
+
+    def _generation(self) -> int:
+        if self._counter is None:
+            self._counter = Netlink(NETLINK_NETFILTER)
+        return generation(self._counter)
 
     def restore(self, bridges: Iterable[BridgeRules], ports: Iterable[PortRule]) -> None:
         """Makes the table say exactly this, in one transaction; uplinks are kept."""
@@ -70,7 +105,7 @@ class Firewall:
 
     def is_present(self) -> bool:
         try:
-            self.nft.run(f"list chains inet\nlist set inet {self.table} bridges")
+            self.nft.run(f"list chain inet {self.table} forward")
         except OSError:
             return False
         return True

@@ -1,9 +1,13 @@
 """Other people's firewalls: an accept in our table cannot undo a drop in another's forward chain.
 
-Where a base chain of somebody else on the forward hook drops, two accepting rules for each bridge go to the place
-its owner made for such rules: `DOCKER-USER` (dockerd), `ufw-user-forward` (ufw), firewalld's own forward chain. What
+Where a base chain of somebody else on the forward hook drops, accepting rules for each bridge go to the place its
+owner made for such rules: `DOCKER-USER` (dockerd), `ufw-user-forward` (ufw), firewalld's own forward chain. What
 may pass is still decided in our table; these rules only keep the other from deciding first. They are recognised by
-the bridge's name, which is this instance's alone. Everything goes by nftables: rules of the legacy xtables cannot be
+the bridge's name, which is this instance's alone; they stand behind the user's own rules in those chains. Towards
+dockerd's bridges our rules return, and dockerd's own chains decide: what it has not published stays shut.
+
+Only matches that iptables-nft writes itself may be used (names, counter, verdict): with any other in it, iptables
+refuses the whole table ("incompatible, use 'nft' tool"), and dockerd with it. Rules of the legacy xtables cannot be
 seen here, and that is said.
 """
 
@@ -15,6 +19,8 @@ from typing import Any
 from hakobu.kernel.nftables import Nftables
 
 _OWNERS_CHAINS = ("DOCKER-USER", "ufw-user-forward", "ufw6-user-forward")
+_DOCKERS_BRIDGES = "DOCKER-ISOLATION-STAGE-2"
+"""Names each of dockerd's bridges in a rule that drops. A dockerd without it guards its containers earlier (raw)."""
 _FIREWALLD = ("inet", "firewalld", "filter_FORWARD")
 _LEGACY = (Path("/proc/net/ip_tables_names"), Path("/proc/net/ip6_tables_names"))
 
@@ -28,6 +34,11 @@ class Chain:
     name: str
     drops: bool
     hook_chain: str = ""
+    left_alone: tuple[str, ...] = ()
+
+    @property
+    def hook(self) -> str:
+        return f"{self.family} {self.table} {self.hook_chain}"
 
 
 def _objects(nft: Nftables, command: str, kind: str) -> list[dict[str, Any]]:
@@ -59,48 +70,93 @@ def _chain(nft: Nftables, chain: dict[str, Any], names: set[tuple[str, str, str]
     if not hook and (family, table, name) == _FIREWALLD:
         hook = name
     drops = chain.get("policy") == "drop" or _ends_in_drop(nft, family, table, name)
-    return Chain(family, table, name, drops, hook)
+    alone: tuple[str, ...] = ()
+    if hook == "DOCKER-USER" and (family, table, _DOCKERS_BRIDGES) in names:
+        found = _objects(nft, f"list chain {family} {table} {_DOCKERS_BRIDGES}", "rule")
+        alone = tuple(r.oif for r in map(_rule, found) if r.verdict == "drop" and r.oif)
+    return Chain(family, table, name, drops, hook, alone)
 
 
 def _ends_in_drop(nft: Nftables, family: str, table: str, name: str) -> bool:
     """A last rule that drops or rejects whatever comes to it, as firewalld's and hand-written chains have."""
-    found = _objects(nft, f"list chain {family} {table} {name}", "rule")
-    if not found:
-        return False
-    verdicts = [e for e in found[-1].get("expr", []) if "counter" not in e]
-    return len(verdicts) == 1 and bool({"drop", "reject"} & set(verdicts[0]))
+    _, verdict = _last_word(_objects(nft, f"list chain {family} {table} {name}", "rule"))
+    return verdict in ("drop", "reject")
 
 
-def _quote(name: str) -> str:
-    return f'"{name}"'
+def _last_word(rules: list[dict[str, Any]]) -> tuple[int, str]:
+    """Handle and verdict of a last rule that has no condition; 0 where there is none such."""
+    said = [e for e in rules[-1].get("expr", []) if "counter" not in e] if rules else []
+    verdict = next(iter(said[0])) if len(said) == 1 else ""
+    return (int(rules[-1]["handle"]), verdict) if verdict in ("drop", "reject", "return") else (0, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of the few kinds that we write: interfaces (empty for any) and verdict."""
+
+    iif: str
+    oif: str
+    verdict: str
+
+    def text(self) -> str:
+        match = "".join(f'{key} "{name}" ' for key, name in (("iifname", self.iif), ("oifname", self.oif)) if name)
+        return f"{match}counter {self.verdict}"
+
+
+def _rule(listed: dict[str, Any]) -> Rule:
+    names = {"iifname": "", "oifname": ""}
+    verdict = ""
+    for expression in listed.get("expr", []):
+        match expression:
+            case {"match": {"op": "==", "left": {"meta": {"key": str(key)}}, "right": str(name)}} if key in names:
+                names[key] = name
+            case {"accept": _} | {"drop": _} | {"return": _}:
+                verdict = next(iter(expression))
+            case _:
+                continue
+    return Rule(names["iifname"], names["oifname"], verdict)
+
+
+def _wanted(chain: Chain, bridges: Iterable[str]) -> list[Rule]:
+    rules: list[Rule] = []
+    for name in bridges:
+        rules += [Rule(name, theirs, "return") for theirs in chain.left_alone]
+        rules += [Rule(name, "", "accept"), Rule("", name, "accept")]
+    return rules
 
 
 def open_for(nft: Nftables, own_table: str, bridges: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Adds what is missing for these bridges. Returns what was done and what could not be, as sentences."""
+    """Makes the rules about these bridges what they should be. Returns what was done and what could not be, as
+    sentences."""
     done: list[str] = []
     warnings: list[str] = legacy_warnings()
     for chain in forward_chains(nft, own_table):
-        where = f"{chain.family} {chain.table} {chain.hook_chain or chain.name}"
         if not chain.drops:
             continue
         if not chain.hook_chain:
+            where = f"{chain.family} {chain.table} {chain.name}"
             warnings.append(f"chain {where} drops forwarded packets: containers may not reach the network")
             continue
-        present = {iface for iface, _ in _rules_about(nft, chain, set(bridges))}
-        missing = [b for b in bridges if b not in present]
-        commands = "".join(
-            f"insert rule {where} {direction} {_quote(b)} counter accept\n"
-            for b in missing
-            for direction in ("iifname", "oifname")
-        )
-        if not commands:
-            continue
         try:
-            nft.run(commands)
-            done.append(f"chain {where} accepts {', '.join(missing)}")
+            if _write(nft, chain, bridges):
+                done.append(f"chain {chain.hook} accepts {', '.join(bridges)}")
         except OSError as e:
-            warnings.append(f"chain {where} drops forwarded packets and took no rule: {e.strerror}")
+            warnings.append(f"chain {chain.hook} drops forwarded packets and took no rule: {e.strerror}")
     return done, warnings
+
+
+def _write(nft: Nftables, chain: Chain, bridges: Sequence[str]) -> bool:
+    """One transaction, behind the user's rules and before the chain's last word; False where all was right."""
+    listed = _objects(nft, f"list chain {chain.hook}", "rule")
+    held = _rules_about(listed, set(bridges))
+    wanted = _wanted(chain, bridges)
+    if [rule for rule, _ in held] == wanted:
+        return False
+    before, _ = _last_word(listed)
+    place = f"insert rule {chain.hook} position {before}" if before else f"add rule {chain.hook}"
+    removals = [f"delete rule {chain.hook} handle {handle}" for _, handle in held]
+    nft.run("\n".join([*removals, *(f"{place} {rule.text()}" for rule in wanted)]) + "\n")
+    return True
 
 
 def close_for(nft: Nftables, own_table: str, bridges: Iterable[str]) -> None:
@@ -109,8 +165,8 @@ def close_for(nft: Nftables, own_table: str, bridges: Iterable[str]) -> None:
     for chain in forward_chains(nft, own_table):
         if not chain.hook_chain:
             continue
-        where = f"{chain.family} {chain.table} {chain.hook_chain}"
-        commands = "".join(f"delete rule {where} handle {h}\n" for _, h in _rules_about(nft, chain, wanted))
+        held = _rules_about(_objects(nft, f"list chain {chain.hook}", "rule"), wanted)
+        commands = "".join(f"delete rule {chain.hook} handle {handle}\n" for _, handle in held)
         if commands:
             try:
                 nft.run(commands)
@@ -118,16 +174,10 @@ def close_for(nft: Nftables, own_table: str, bridges: Iterable[str]) -> None:
                 continue  # its owner rewrote the chain meanwhile: then our rules are gone as well
 
 
-def _rules_about(nft: Nftables, chain: Chain, bridges: set[str]) -> list[tuple[str, int]]:
-    """Interface and handle of the rules that say nothing but accept for one of these bridges."""
-    found: list[tuple[str, int]] = []
-    listed = _objects(nft, f"list chain {chain.family} {chain.table} {chain.hook_chain}", "rule")
-    for rule in listed:
-        expressions = rule.get("expr", [])
-        right = next((e["match"]["right"] for e in expressions if "match" in e), None)
-        if isinstance(right, str) and right in bridges and {"accept"} & {k for e in expressions for k in e}:
-            found.append((right, int(rule["handle"])))
-    return found
+def _rules_about(listed: list[dict[str, Any]], bridges: set[str]) -> list[tuple[Rule, int]]:
+    """Each rule that names one of these bridges, with its handle."""
+    rules = ((_rule(entry), int(entry["handle"])) for entry in listed)
+    return [(rule, handle) for rule, handle in rules if {rule.iif, rule.oif} & bridges]
 
 
 def legacy_warnings() -> list[str]:

@@ -66,6 +66,7 @@ class Networking:
         self._bridges: dict[str, BridgeRules] = {}
         self._published: dict[str, list[PortRule]] = {}
         self._ready = False
+        self._warnings: list[str] = []
         self.notices: list[str] = []
 
     # -- life
@@ -131,11 +132,9 @@ class Networking:
             raise UnsupportedDriver(spec.driver)
         _check_options(spec)
         network = _record(spec)
-        before = len(self.notices)
         made = self._make(network)
         self._resolver.start()
-        warnings = tuple(n for n in self.notices[before:] if n.startswith("chain ") and " accepts " not in n)
-        return made, warnings
+        return made, tuple(self._warnings)
 
     def _make(self, network: Network) -> Network:
         name = network.spec.options.get(OPTION + "name", "") or self._instance.bridge(network.id)
@@ -194,13 +193,36 @@ class Networking:
             self._firewall.restore(self._bridges.values(), self._all_ports())
         self._ready = True
 
+    def heal(self) -> None:
+        """Mends what others did to the rules since last time; nearly free when they did nothing. For each start,
+        and whenever the caller likes: a dockerd that came later drops, a `flush ruleset` takes our table away."""
+        if not self._settings.firewall or not self._bridges or not self._firewall.has_changed():
+            return
+        with _kernel("mend the firewall"):
+            if not self._firewall.is_present():
+                self._firewall.restore(self._bridges.values(), self._all_ports())
+                self.notices.append(f"table inet {self._firewall.table} was gone and is back")
+            self._open_foreign([rule.bridge for rule in self._bridges.values()])
+            self._firewall.settled()
+
+    def watch(self) -> socket.socket:
+        """Readable whenever somebody changed a rule of the host: drain it, then `heal` (on this layer's thread, a
+        moment later: changes come in rows). The caller closes it."""
+        return self._firewall.watch()
+
+    def _open_foreign(self, bridges: Sequence[str]) -> list[str]:
+        """Returns the warnings, which are notices too."""
+        done, warnings = foreign.open_for(self._firewall.nft, self._firewall.table, bridges)
+        self.notices += done + warnings
+        return warnings
+
     def _open_ways_out(self, networks: Sequence[Network], rules: Sequence[BridgeRules]) -> None:
         leading_out = [n for n in networks if not n.spec.internal]
         if leading_out and self._settings.ip_forward:
             self._enable_forwarding(any(n.spec.enable_ipv6 for n in leading_out))
         if rules and self._settings.firewall:
-            done, warnings = foreign.open_for(self._firewall.nft, self._firewall.table, [r.bridge for r in rules])
-            self.notices += done + warnings
+            self._warnings = self._open_foreign([r.bridge for r in rules])
+            self._firewall.settled()
 
     def _enable_forwarding(self, ipv6: bool) -> None:
         """Interfaces that did not route among each other until now go on so: only containers gain by it."""
@@ -274,6 +296,7 @@ class Networking:
                 interface="" if network.spec.driver == "host" else "lo",
             )
         _check_endpoint(network, spec)
+        self.heal()
         v4 = self._ipam.allocate(network, 4, spec.ipv4) if network.spec.enable_ipv4 else None
         try:
             v6 = self._ipam.allocate(network, 6, spec.ipv6) if network.spec.enable_ipv6 else None
@@ -312,14 +335,20 @@ class Networking:
             return
         with _kernel("publish ports"):
             self._prepare()
+            known = not self._firewall.has_changed()
             self._firewall.add_ports(rules)
+            if known:
+                self._firewall.settled()
         self._published.setdefault(container_id, []).extend(rules)
 
     def unpublish(self, container_id: str) -> None:
         rules = self._published.pop(container_id, [])
         if rules:
             with _kernel("withdraw ports"):
+                known = not self._firewall.has_changed()
                 self._firewall.remove_ports(rules)
+                if known:
+                    self._firewall.settled()
 
     # -- names
 

@@ -66,8 +66,8 @@ def world(namespaces):
     shutil.rmtree(ROOT, ignore_errors=True)
 
 
-def plug(host, container, network, endpoint, **how) -> None:
-    planned = steps.plan_loopback() + steps.plan_endpoint(INSTANCE, network, endpoint, **how)
+def plug(host, container, network, endpoint, instance=INSTANCE, **how) -> None:
+    planned = steps.plan_loopback() + steps.plan_endpoint(instance, network, endpoint, **how)
     for step in planned:
         if step.place is Place.SHIM:
             host.run(lambda step=step: steps_network.SHIM[step.name](step.args, container.pid))
@@ -294,3 +294,22 @@ def test_without_icc_containers_of_one_bridge_are_apart(world, namespaces, servi
     assert a.run(lambda: connect(end_b.ipv4, 80)) in ("timeout", "OSError")
     assert a.run(lambda: connect("203.0.113.2", 80)) == "203.0.113.1"
     assert outside.run(lambda: connect("203.0.113.1", 8080)) == "203.0.113.2"
+
+
+def test_changes_of_others_are_noticed_and_mended(world):
+    host, _ = world
+
+    def flush():
+        networking = Networking(INSTANCE)
+        networking.create(NetworkSpec(name="one"))
+        networking.take_notices()
+        with networking.watch() as watch:
+            networking.heal()
+            with pytest.raises(BlockingIOError):
+                watch.recv(65536)
+            subprocess.run("nft flush ruleset", shell=True, check=True)
+            assert watch.recv(65536)
+            networking.heal()
+        return networking.take_notices(), networking._firewall.is_present()
+
+    assert host.run(flush) == ([f"table inet {INSTANCE.nft_table} was gone and is back"], True)
