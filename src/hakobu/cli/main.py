@@ -80,7 +80,14 @@ def _command(program: str, values: Values, words: list[str]) -> int:
 
 
 def _pass_on(session: Session, module_name: str, argv: list[str]) -> int:
-    module = __import__(module_name, fromlist=["main"])
+    from hakobu.cli.failure import Failure
+
+    try:
+        module = __import__(module_name, fromlist=["main"])
+    except ModuleNotFoundError as e:
+        if e.name is None or not module_name.startswith(e.name):
+            raise
+        raise Failure(f"this installation of {session.program} has no `{session.name}`") from None
     return module.main(argv, session.endpoint)
 
 

@@ -1,27 +1,154 @@
-"""Connects to the caller's own engine, and starts it where nobody listens.
+"""Starts the caller's own engine: one daemon, whoever asks first, out of the caller's terminal and session.
 
-This module is on the path of every command and holds the connecting only; starting is in `daemon_start`.
+The daemon gets a session of its own, `/` as working directory, standard streams that lead to its log, and
+an environment of few names: what a user's shell holds must not decide what an engine does. It is asked to
+leave again when it has been idle (`--on-demand`). A lock file makes two first commands start one daemon.
 """
 
 from __future__ import annotations
 
-from hakobu.client.error import CannotConnect
-from hakobu.client.socket_door import connect
+import os
+import sys
+import time
+
+from hakobu.cli.failure import Failure
+from hakobu.client.socket_door import connect_unix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hakobu.client.endpoint import Endpoint
-    from hakobu.client.socket_door import Socket
+
+# What an engine may know of its caller's environment: where its files lie, its proxies, its language.
+KEPT = [
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "XDG_RUNTIME_DIR",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "XDG_CONFIG_HOME",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "TMPDIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+]
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+READY_S = 30.0
+_LOG_LINES = 12
 
 
-def dial(endpoint: Endpoint) -> Socket:
-    """A connection to the own engine, started first where its socket is dead or missing."""
+def log_path(env: dict[str, str], uid: int) -> str:
+    """Where an engine that was started on demand writes its log."""
+    if uid == 0:
+        return "/var/log/hakobu/daemon.log"
+    state = env.get("XDG_STATE_HOME") or f"{env.get('HOME') or '/'}/.local/state"
+    return f"{state}/hakobu/daemon.log"
+
+
+def daemon_environment(env: dict[str, str], uid: int) -> dict[str, str]:
+    """The allow-listed environment; root's PATH is the system's, not the caller's."""
+    kept = {name: env[name] for name in KEPT if name in env}
+    if uid == 0:
+        kept["PATH"] = _PATH
+    return kept
+
+
+def start(endpoint: Endpoint) -> None:
+    """Returns when somebody listens at the endpoint; Failure with the log's end otherwise."""
+    uid = os.getuid()
+    env = dict(os.environ)
+    folder = os.path.dirname(endpoint.address)
+    os.makedirs(folder, 0o700, exist_ok=True)
+    log = log_path(env, uid)
+    os.makedirs(os.path.dirname(log), 0o700, exist_ok=True)
+    lock_fd = os.open(f"{folder}/start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        return connect(endpoint)
-    except CannotConnect as e:
-        if not isinstance(e.cause, (FileNotFoundError, ConnectionRefusedError)):
-            raise
-    from hakobu.cli.daemon_start import start
+        _lock(lock_fd)
+        if not _listens(endpoint.address):
+            offset = os.path.getsize(log) if os.path.exists(log) else 0
+            _await(endpoint, _spawn(log, daemon_environment(env, uid)), log, offset)
+    finally:
+        os.close(lock_fd)
 
-    start(endpoint)
-    return connect(endpoint)
+
+def _lock(fd: int) -> None:
+    import fcntl
+
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def _listens(path: str) -> bool:
+    try:
+        connect_unix(path).close()
+    except OSError:
+        return False
+    return True
+
+
+def _spawn(log: str, env: dict[str, str]) -> int:
+    """The daemon's pid. It shares nothing with us but the log."""
+    _keep_descriptors()
+    null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    # posix_spawn cannot change the directory; the daemon's `--on-demand` does that first of all, and this
+    # process, which only waits from here on, is there already where it must be.
+    here_fd = os.open(".", os.O_PATH | os.O_CLOEXEC)
+    try:
+        os.chdir("/")
+        return os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-m", "hakobu.daemon", "--on-demand"],
+            env,
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, null_fd, 0),
+                (os.POSIX_SPAWN_DUP2, log_fd, 1),
+                (os.POSIX_SPAWN_DUP2, log_fd, 2),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.fchdir(here_fd)
+        for fd in (here_fd, null_fd, log_fd):
+            os.close(fd)
+
+
+def _keep_descriptors() -> None:
+    """What our own caller left open for us is not for an engine that outlives both."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            try:
+                os.set_inheritable(int(name), False)
+            except OSError:
+                pass  # The one that listed them.
+
+
+def _await(endpoint: Endpoint, pid: int, log: str, offset: int) -> None:
+    deadline = time.monotonic() + READY_S
+    pause_s = 0.005
+    while not _listens(endpoint.address):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended and not _listens(endpoint.address):
+            code = os.waitstatus_to_exitcode(status)
+            raise Failure(_report(f"the engine did not start (exit status {code})", log, offset))
+        if time.monotonic() > deadline:
+            raise Failure(_report(f"the engine does not listen at {endpoint.url} yet", log, offset))
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.3, 0.05)
+
+
+def _report(what: str, log: str, offset: int) -> str:
+    """The failure with what the daemon wrote to its log since it was started."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(offset)
+            lines = file.read().decode("utf-8", "replace").splitlines()[-_LOG_LINES:]
+    except OSError:
+        lines = []
+    return "\n".join([f"{what}; the end of {log}:", *(f"  {line}" for line in lines or ["(nothing)"])])

@@ -33,6 +33,13 @@ def write_all(fd: int, data: bytes) -> None:
             select.select([], [fd], [])
 
 
+def _start_engine(endpoint: Endpoint) -> None:
+    """Starts the caller's own engine; loaded only when nobody listens."""
+    from hakobu.cli.ondemand import start
+
+    start(endpoint)
+
+
 class Session:
     """Everything a command may ask for."""
 
@@ -72,6 +79,8 @@ class Session:
         hosts = self.values.texts("host")
         context = self.values.text("context")
         endpoint = choose(hosts[-1] if hosts else "", context, env=env, as_docker=self.as_docker)
+        if endpoint.own:
+            endpoint.start = _start_engine
         verify = self.values.on("tlsverify") or bool(self.as_docker and env.get("DOCKER_TLS_VERIFY"))
         if endpoint.scheme == "tcp" and (verify or self.values.on("tls")):
             folder = env.get("DOCKER_CERT_PATH") or self.config_dir
@@ -93,11 +102,7 @@ class Session:
 
     def _transport(self) -> Transport:
         version = os.environ.get("HAKOBU_API_VERSION" if not self.as_docker else "DOCKER_API_VERSION", "")
-        if not self.endpoint.own:
-            return Transport(self.endpoint, version=version)
-        from hakobu.cli.ondemand import dial
-
-        return Transport(self.endpoint, version=version, dial=dial)
+        return Transport(self.endpoint, version=version)
 
     def config(self) -> Json:
         """docker's `config.json`, empty where there is none."""

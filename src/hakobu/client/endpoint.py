@@ -13,7 +13,7 @@ from hakobu.client.error import BadEndpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from hakobu.client.codec import Json
@@ -25,7 +25,7 @@ DOCKER_SOCKET = "/var/run/docker.sock"
 class Endpoint:
     """An engine's address. `own` marks the caller's own Hakobu socket, where a daemon may be started."""
 
-    __slots__ = ("address", "chosen_by", "context", "own", "port", "scheme", "tls", "url")
+    __slots__ = ("address", "chosen_by", "context", "own", "port", "scheme", "start", "tls", "url")
 
     def __init__(
         self, url: str, chosen_by: str = "the program", *, own: bool = False, context: str = "default"
@@ -35,6 +35,8 @@ class Endpoint:
         self.own = own
         self.context = context
         self.tls: Tls | None = None
+        # Called where nobody listens, to start an engine; whoever owns the process decides to set it.
+        self.start: Callable[[Endpoint], None] | None = None
         self.scheme, self.address, self.port = _parse(url)
 
     @property

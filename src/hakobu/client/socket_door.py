@@ -26,13 +26,24 @@ CONNECT_TIMEOUT_S = 10.0
 
 
 def connect(endpoint: Endpoint) -> Socket:
-    """A connected socket; CannotConnect with the system's reason otherwise."""
+    """A connected socket; CannotConnect with the system's reason otherwise.
+
+    Where nobody listens and the endpoint knows how to start an engine, it is started, once.
+    """
     try:
-        if endpoint.scheme == "unix":
-            return connect_unix(endpoint.address)
-        return _connect_tcp(endpoint)
+        return _connect(endpoint)
+    except OSError as e:
+        if endpoint.start is None or not isinstance(e, (FileNotFoundError, ConnectionRefusedError)):
+            raise CannotConnect(endpoint, e) from e
+    endpoint.start(endpoint)
+    try:
+        return _connect(endpoint)
     except OSError as e:
         raise CannotConnect(endpoint, e) from e
+
+
+def _connect(endpoint: Endpoint) -> Socket:
+    return connect_unix(endpoint.address) if endpoint.scheme == "unix" else _connect_tcp(endpoint)
 
 
 def connect_unix(path: str) -> RawSocket:

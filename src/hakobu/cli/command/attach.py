@@ -49,4 +49,4 @@ def attach(session: Session, values: Values, arguments: list[str]) -> int:
     waiter = containers.wait(container)
     stream = containers.attach(container, stdin=stdin, detach_keys=keys)
     proxy = values.on("sig-proxy") and not tty
-    return follow(session, stream, waiter, container, stdin=stdin, tty=tty, proxy=proxy, keys=keys)
+    return follow(session, stream, waiter, container, stdin=stdin, tty=tty, proxy=proxy, keys=keys, redraw=tty)

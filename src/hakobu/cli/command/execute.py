@@ -112,4 +112,4 @@ def _stream(session: Session, stream: Hijacked, exec_id: str, *, stdin: bool, tt
             on_resize(resize)
             pump(stream, stdin=stdin, tty=True, keys=watched)
     except Detached:
-        session.error("read escape sequence")
+        raise Failure("read escape sequence") from None

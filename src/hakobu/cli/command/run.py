@@ -132,15 +132,21 @@ def follow(
     tty: bool,
     proxy: bool,
     keys: str,
+    redraw: bool = False,
 ) -> int:
-    """Shows a started container until it ends, and gives its exit status (0 when it was detached from)."""
+    """Shows a started container until it ends, and gives its exit status (0 when it was detached from).
+
+    `redraw` makes what runs in the terminal paint itself anew, for those who come later.
+    """
     from hakobu.cli.pump import Detached
 
     if stream is not None:
         try:
-            _stream(session, stream, container, stdin=stdin, tty=tty, proxy=proxy, keys=keys)
+            _stream(session, stream, container, stdin=stdin, tty=tty, proxy=proxy, keys=keys, redraw=redraw)
         except Detached:
-            return 0
+            if not redraw:
+                return 0
+            raise Failure("read escape sequence") from None
         finally:
             stream.close()
     status, error = waiter.result()
@@ -151,13 +157,21 @@ def follow(
 
 
 def _stream(
-    session: Session, stream: Hijacked, container: str, *, stdin: bool, tty: bool, proxy: bool, keys: str
+    session: Session,
+    stream: Hijacked,
+    container: str,
+    *,
+    stdin: bool,
+    tty: bool,
+    proxy: bool,
+    keys: str,
+    redraw: bool,
 ) -> None:
     from hakobu.cli.pump import pump
 
     containers = session.engine.containers
     if tty:
-        _terminal(session, stream, container, stdin=stdin, keys=keys)
+        _terminal(session, stream, container, stdin=stdin, keys=keys, redraw=redraw)
         return
     if not proxy:
         pump(stream, stdin=stdin, tty=False)
@@ -177,10 +191,10 @@ def _stream(
         restore()
 
 
-def _terminal(session: Session, stream: Hijacked, container: str, *, stdin: bool, keys: str) -> None:
+def _terminal(session: Session, stream: Hijacked, container: str, *, stdin: bool, keys: str, redraw: bool) -> None:
     from hakobu.cli.attach_keys import detach_keys
     from hakobu.cli.pump import pump
-    from hakobu.cli.terminal import RawMode, on_resize
+    from hakobu.cli.terminal import RawMode, on_resize, size
 
     watched = detach_keys(keys) if stdin else None
 
@@ -191,5 +205,9 @@ def _terminal(session: Session, stream: Hijacked, container: str, *, stdin: bool
             pass  # Too early or too late: a container that does not run has no size.
 
     with RawMode(0 if stdin else -1):
+        if redraw:
+            # A size that changes makes a program redraw; the true one follows at once.
+            rows, columns = size()
+            resize(rows + 1, columns + 1)
         on_resize(resize)
         pump(stream, stdin=stdin, tty=True, keys=watched)
