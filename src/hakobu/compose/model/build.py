@@ -96,9 +96,8 @@ def _with_defaults(service: Service) -> Service:
     """The default network, and dependencies on the services whose namespaces or volumes are shared."""
     if not service.networks and not service.network_mode:
         service = replace(service, networks={_DEFAULT_NETWORK: NetworkAttachment()})
-    implied = {name: Dependency(restart=True) for name in service.shares_with() if name not in service.depends_on}
-    sources = {v.split(":")[0] for v in service.volumes_from}
-    implied = {name: Dependency() if name in sources else dependency for name, dependency in implied.items()}
+    spaces = {m.removeprefix("service:") for m in (service.network_mode, service.ipc, service.pid)}
+    implied = {n: Dependency(restart=n in spaces) for n in service.shares_with() if n not in service.depends_on}
     if not implied:
         return service
     return replace(service, depends_on=dict(sorted({**service.depends_on, **implied}.items())))

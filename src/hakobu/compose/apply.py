@@ -1,0 +1,359 @@
+"""Carrying a plan out: each action is a few calls on the client; a wave's actions run side by side.
+
+The first failure of a wave ends the plan when the wave's other actions are done. Nothing is undone: what was made
+carries the project's labels, so the next `up` or `down` finds it.
+"""
+
+import io
+import tarfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hakobu.client.engine import Engine
+from hakobu.client.error import ClientError, EngineError
+from hakobu.client.progress import finish
+from hakobu.compose.body import Wanted, container_body, endpoints, network_body, volume_body
+from hakobu.compose.bootstrap import bootstrap_image
+from hakobu.compose.failure import ActionFailed
+from hakobu.compose.label import container_name
+from hakobu.compose.model.dependency import COMPLETED
+from hakobu.compose.model.project import FileObject, Project
+from hakobu.compose.model.resource import FileReference
+from hakobu.compose.model.service import Service
+from hakobu.compose.observed import Observed, image_id
+from hakobu.compose.plan import Action, Kind, Plan, Wave
+from hakobu.compose.progress import Progress
+
+_WIDTH = 8
+_POLL_S = (0.05, 0.1, 0.2, 0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOptions:
+    """`timeout_s` for stops (None: each container's own); `wait_s` bounds waiting for health, None for ever."""
+
+    timeout_s: int | None = None
+    wait_s: float | None = None
+    volumes: bool = False
+    force: bool = False
+    signal: str = ""
+
+
+class Applier:
+    """Executes plans for one project; `on_created` is told of each container before anything is started."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        progress: Progress,
+        *,
+        project: Project | None = None,
+        observed: Observed | None = None,
+        options: ApplyOptions | None = None,
+    ) -> None:
+        self._engine = engine
+        self._progress = progress
+        self._project = project
+        self._options = options or ApplyOptions()
+        self._ids = {(c.service, c.number): c.id for c in (observed.containers if observed else ()) if not c.oneoff}
+        self._images = dict(observed.images) if observed else {}
+        self._table: dict[Kind, Callable[[Action], None]] = {
+            Kind.PULL: self._pull,
+            Kind.CREATE_NETWORK: self._create_network,
+            Kind.CREATE_VOLUME: self._create_volume,
+            Kind.CREATE: self._create,
+            Kind.RECREATE: self._recreate,
+            Kind.START: self._start,
+            Kind.KEEP: self._keep,
+            Kind.AWAIT: self._await,
+            Kind.STOP: self._stop,
+            Kind.RESTART: self._restart,
+            Kind.KILL: self._kill,
+            Kind.REMOVE: self._remove,
+            Kind.REMOVE_NETWORK: self._remove_network,
+            Kind.REMOVE_VOLUME: self._remove_volume,
+            Kind.REMOVE_IMAGE: self._remove_image,
+        }
+
+    def ids(self) -> dict[tuple[str, int], str]:
+        """The containers known so far, by service and number."""
+        return dict(self._ids)
+
+    def run(self, plan: Plan) -> None:
+        for wave in plan:
+            self._run_wave(wave)
+
+    def _run_wave(self, wave: Wave) -> None:
+        if len(wave) == 1:
+            self._table[wave[0].kind](wave[0])
+            return
+        with ThreadPoolExecutor(min(len(wave), _WIDTH)) as pool:
+            futures = [pool.submit(self._table[action.kind], action) for action in wave]
+        for future in futures:
+            future.result()
+
+    @property
+    def project(self) -> Project:
+        assert self._project is not None, "an action that needs the files was planned without them"
+        return self._project
+
+    def _pull(self, action: Action) -> None:
+        service = self.project.service(action.service)
+        self._progress.tell(action, "Pulling")
+        repository, tag = split_reference(service.image)
+        try:
+            finish(self._engine.images.pull(repository, tag, platform=service.platform))
+        except ClientError as e:
+            self._without_registry(action, service.image, e)
+            return
+        self._progress.tell(action, "Pulled")
+
+    def _without_registry(self, action: Action, image: str, cause: ClientError) -> None:
+        """An image that cannot be pulled: one that is here serves, else our own engine may make it."""
+        if not action.required:
+            self._progress.tell(action, f"Warning {cause}")
+            return
+        self._progress.say(f" {action.name} {cause}")
+        self._progress.say(f" {action.name} cannot be pulled; building {image} from the distribution's packages")
+        if not bootstrap_image(self._engine, image):
+            self._progress.tell(action, f"Error {cause}")
+            raise ActionFailed(str(cause), hint="`hakobu image bootstrap` lists the images it can make") from cause
+        self._progress.tell(action, "Built")
+
+    def _create_network(self, action: Action) -> None:
+        network = self.project.networks[action.service]
+        if network.external:
+            raise ActionFailed(f"network {network.name} declared as external, but could not be found")
+        self._progress.tell(action, "Creating")
+        self._engine.networks.create(network_body(self.project, network))
+        self._progress.tell(action, "Created")
+
+    def _create_volume(self, action: Action) -> None:
+        volume = self.project.volumes[action.service]
+        if volume.external:
+            raise ActionFailed(f"external volume {volume.name!r} not found")
+        self._progress.tell(action, "Creating")
+        self._engine.volumes.create(volume_body(self.project, volume))
+        self._progress.tell(action, "Created")
+
+    def _create(self, action: Action) -> None:
+        self._progress.tell(action, "Creating")
+        self._ids[action.service, action.number] = self._create_container(action, action.name)
+        self._progress.tell(action, "Created")
+
+    def _create_container(self, action: Action, name: str, *, replaces: str = "") -> str:
+        service = self.project.service(action.service)
+        if service.image not in self._images:
+            self._images[service.image] = image_id(self._engine, service.image)
+        if not self._images[service.image]:
+            raise ActionFailed(f"No such image: {service.image}", hint="pull it, or leave pull_policy at missing")
+        everywhere = self._engine.transport.at_least("1.44")
+        wanted = Wanted(
+            project=self.project,
+            service=service,
+            number=action.number,
+            name=container_name(self.project.name, service, action.number),
+            image_id=self._images[service.image],
+            replaces=replaces,
+            inherited=action.container.anonymous if action.container else {},
+            container_of=self._container_of,
+            read_file=self._read_file,
+            all_networks=everywhere,
+        )
+        answer = self._engine.containers.create(container_body(wanted), name=name, platform=service.platform)
+        created = str(answer["Id"])
+        if not everywhere:
+            for network, endpoint in [*endpoints(wanted).items()][1:]:
+                self._engine.networks.connect(network, created, dict(endpoint) if isinstance(endpoint, dict) else None)
+        self._put_files(created, service)
+        return created
+
+    def _container_of(self, service: str) -> str:
+        found = [id_ for (name, _), id_ in sorted(self._ids.items()) if name == service]
+        if not found:
+            raise ActionFailed(f"no container of service {service!r} to share with")
+        return found[0]
+
+    def _read_file(self, path: str) -> str:
+        try:
+            return (Path(self.project.directory) / path).read_text()
+        except OSError as e:
+            raise ActionFailed(f"{path}: {e.strerror}") from e
+
+    def _put_files(self, container: str, service: Service) -> None:
+        """Secrets and configs that are no files of the host: their content is put into the container."""
+        pairs = [(r, self.project.secrets[r.source]) for r in service.secrets]
+        pairs += [(r, self.project.configs[r.source]) for r in service.configs]
+        for reference, source in pairs:
+            if not source.file:
+                data = self._content(source)
+                self._engine.containers.put_archive(container, "/", _archive(reference, data), keep_ids=True)
+
+    def _content(self, source: FileObject) -> bytes:
+        if source.content:
+            return source.content.encode()
+        value = self.project.environment.get(source.environment)
+        if value is None:
+            raise ActionFailed(f"environment variable {source.environment!r} required by {source.key!r} is not set")
+        return value.encode()
+
+    def _recreate(self, action: Action) -> None:
+        """A new container beside the old one, which is stopped and removed only when the new one stands."""
+        old = action.container
+        assert old is not None
+        self._progress.tell(action, "Recreate")
+        name = container_name(self.project.name, self.project.service(action.service), action.number)
+        replaces = name.removeprefix(f"{self.project.name}-")
+        created = self._create_container(action, f"{old.id[:12]}_{name}", replaces=replaces)
+        self._engine.containers.stop(old.id, timeout_s=self._options.timeout_s)
+        self._engine.containers.remove(old.id)
+        self._engine.containers.rename(created, name)
+        self._ids[action.service, action.number] = created
+        self._progress.tell(action, "Recreated", name)
+
+    def _id(self, action: Action) -> str:
+        return self._ids.get((action.service, action.number)) or (action.container.id if action.container else "")
+
+    def _start(self, action: Action) -> None:
+        self._progress.tell(action, "Starting")
+        self._engine.containers.start(self._id(action))
+        self._progress.tell(action, "Started")
+
+    def _keep(self, action: Action) -> None:
+        self._progress.tell(action, "Running")
+
+    def _await(self, action: Action) -> None:
+        """Until every container of the service meets the condition; what is not required only warns."""
+        for service, number in sorted(self._ids):
+            if service == action.service:
+                try:
+                    self._await_one(action, self._ids[service, number])
+                except ActionFailed as e:
+                    if action.required:
+                        raise
+                    self._progress.warn(f"optional dependency {action.service!r} failed to start: {e}")
+
+    def _await_one(self, action: Action, container: str) -> None:
+        state = self._engine.containers.inspect(container)
+        name = str(state["Name"]).lstrip("/")
+        self._progress.tell(action, "Waiting", name)
+        started, step = time.monotonic(), 0
+        while not (word := _condition(action.condition, name, action.service, state["State"])):
+            if self._options.wait_s is not None and time.monotonic() - started > self._options.wait_s:
+                raise ActionFailed(f"timed out waiting for container {name}")
+            time.sleep(_POLL_S[min(step, len(_POLL_S) - 1)])
+            step += 1
+            state = self._engine.containers.inspect(container)
+        self._progress.tell(action, word, name)
+
+    def _stop(self, action: Action) -> None:
+        self._progress.tell(action, "Stopping")
+        self._engine.containers.stop(self._id(action), timeout_s=self._options.timeout_s)
+        self._progress.tell(action, "Stopped")
+
+    def _restart(self, action: Action) -> None:
+        self._progress.tell(action, "Restarting")
+        self._engine.containers.restart(self._id(action), timeout_s=self._options.timeout_s)
+        self._progress.tell(action, "Started")
+
+    def _kill(self, action: Action) -> None:
+        self._progress.tell(action, "Killing")
+        self._engine.containers.kill(self._id(action), self._options.signal or "SIGKILL")
+        self._progress.tell(action, "Killed")
+
+    def _remove(self, action: Action) -> None:
+        self._progress.tell(action, "Removing")
+        _unless_gone(
+            lambda: self._engine.containers.remove(self._id(action), force=True, volumes=self._options.volumes)
+        )
+        self._progress.tell(action, "Removed")
+
+    def _remove_network(self, action: Action) -> None:
+        self._progress.tell(action, "Removing")
+        try:
+            _unless_gone(lambda: self._engine.networks.remove(action.name))
+        except EngineError as e:
+            if e.status not in (403, 409):
+                raise
+            self._progress.tell(action, "Resource is still in use")
+            return
+        self._progress.tell(action, "Removed")
+
+    def _remove_volume(self, action: Action) -> None:
+        self._progress.tell(action, "Removing")
+        try:
+            _unless_gone(lambda: self._engine.volumes.remove(action.name))
+        except EngineError as e:
+            if e.status != 409:
+                raise
+            self._progress.tell(action, "Resource is still in use")
+            return
+        self._progress.tell(action, "Removed")
+
+    def _remove_image(self, action: Action) -> None:
+        self._progress.tell(action, "Removing")
+        try:
+            self._engine.images.remove(action.name)
+        except EngineError as e:
+            if e.status not in (404, 409):
+                raise
+            self._progress.tell(action, f"Warning {e.message}")
+            return
+        self._progress.tell(action, "Removed")
+
+
+def _unless_gone(call: Callable[[], object]) -> None:
+    """What somebody else removed meanwhile is removed."""
+    try:
+        call()
+    except EngineError as e:
+        if e.status != 404:
+            raise
+
+
+def _condition(condition: str, name: str, service: str, state: dict[str, Any]) -> str:
+    """The word for a condition that is met, empty while it is not, `ActionFailed` when it cannot be any more."""
+    if condition == COMPLETED:
+        if state["Status"] not in ("exited", "dead"):
+            return ""
+        if state["ExitCode"] != 0:
+            raise ActionFailed(f"service {service!r} didn't complete successfully: exit {state['ExitCode']}")
+        return "Exited"
+    health: dict[str, Any] = state.get("Health") or {}
+    if state["Status"] in ("exited", "dead"):
+        raise ActionFailed(f"dependency failed to start: container {name} exited ({state['ExitCode']})")
+    if not health:
+        return "Healthy" if state["Status"] == "running" else ""
+    if health.get("Status") == "unhealthy":
+        raise ActionFailed(f"dependency failed to start: container {name} is unhealthy")
+    return "Healthy" if health.get("Status") == "healthy" else ""
+
+
+def split_reference(image: str) -> tuple[str, str]:
+    """Repository and tag (or digest) as a pull wants them; the tag is `latest` where none is given."""
+    name, at, digest = image.partition("@")
+    if at:
+        return name, digest
+    repository, colon, tag = image.rpartition(":")
+    if colon and "/" not in tag:
+        return repository, tag
+    return image, "latest"
+
+
+def _archive(reference: FileReference, data: bytes) -> bytes:
+    """A tar of one file, at its place below the root."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        entry = tarfile.TarInfo((reference.target or reference.source).lstrip("/"))
+        entry.size, entry.mode, entry.mtime = (
+            len(data),
+            0o444 if reference.mode is None else reference.mode,
+            time.time(),
+        )
+        entry.uid, entry.gid = (int(text) if text.isdigit() else 0 for text in (reference.uid, reference.gid))
+        tar.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()

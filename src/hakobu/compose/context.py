@@ -1,0 +1,100 @@
+"""What every verb is given: the options, the engine and the project, each made when first asked for."""
+
+import argparse
+import os
+from dataclasses import replace
+from typing import cast
+
+from hakobu.client.endpoint import Endpoint
+from hakobu.client.engine import Engine
+from hakobu.compose.failure import NoConfigurationFile, NoSuchService
+from hakobu.compose.load import Selection, load, project_name
+from hakobu.compose.model.project import Project
+from hakobu.compose.observed import ObservedContainer, observe_containers
+from hakobu.compose.progress import Progress
+
+
+class Context:
+    """One call of `hakobu compose`."""
+
+    def __init__(self, options: argparse.Namespace, endpoint: Endpoint | str) -> None:
+        self.options = options
+        self._endpoint = endpoint
+        self._engine: Engine | None = None
+        self._project: Project | None = None
+        ansi = self.text("ansi") or "auto"
+        self.colour = None if ansi == "auto" else ansi == "always"
+        self.progress = Progress(quiet=self.text("progress") == "quiet", colour=self.colour)
+
+    def text(self, name: str) -> str:
+        return cast("str", getattr(self.options, name, "") or "")
+
+    def on(self, name: str) -> bool:
+        return bool(getattr(self.options, name, False))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return tuple(cast("list[str]", getattr(self.options, name, None) or []))
+
+    def number(self, name: str) -> int | None:
+        return cast("int | None", getattr(self.options, name, None))
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        return self.texts("services")
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = Engine(self._endpoint)
+        return self._engine
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(
+            files=self.texts("file"),
+            name=self.text("project_name"),
+            directory=self.text("project_directory"),
+            env_files=self.texts("env_file"),
+            profiles=self.texts("profile"),
+            environment=dict(os.environ),
+            warn=self.progress.warn,
+        )
+
+    @property
+    def project(self) -> Project:
+        """The project as the files have it; a service named on the command line is active whatever its profiles."""
+        if self._project is None:
+            project = load(self.selection)
+            named = [name for name in self.services if name in project.disabled]
+            if named:
+                services = dict(sorted({**project.services, **{n: project.disabled[n] for n in named}}.items()))
+                disabled = {n: s for n, s in project.disabled.items() if n not in named}
+                project = replace(project, services=services, disabled=disabled)
+            self._project = project
+        return self._project
+
+    @property
+    def project_or_name(self) -> tuple[Project | None, str]:
+        """For verbs that need no files: the project where there is one, else its name alone."""
+        try:
+            return self.project, self.project.name
+        except NoConfigurationFile:
+            given = self.text("project_name") or os.environ.get("COMPOSE_PROJECT_NAME", "")
+            if not given:
+                raise
+            return None, project_name(self.selection, [], os.getcwd(), dict(os.environ))
+
+    def containers(self, *, all: bool = True, oneoff: bool = False) -> tuple[ObservedContainer, ...]:
+        """The project's containers, of the named services where some are named; an unknown service is an error."""
+        project, name = self.project_or_name
+        for service in self.services:
+            if project:
+                project.service(service)
+        found = [c for c in observe_containers(self.engine, name) if (all or c.is_running) and (oneoff or not c.oneoff)]
+        if not project:
+            for service in self.services:
+                if all and service not in {c.service for c in found}:
+                    raise NoSuchService(service)
+        if self.services:
+            found = [c for c in found if c.service in self.services]
+        return tuple(sorted(found, key=lambda c: (c.service, c.number)))

@@ -1,0 +1,138 @@
+"""Output of several containers on one screen: a coloured, padded prefix for each, whole lines only."""
+
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hakobu.client.engine import Engine
+from hakobu.client.error import EngineError
+from hakobu.client.frame import STDERR
+from hakobu.client.output import lines
+from hakobu.client.transport import Hijacked, Response
+
+_COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A container whose output is shown; `label` is what stands before its lines."""
+
+    id: str
+    label: str
+    tty: bool = False
+
+
+def label_of(project: str, name: str) -> str:
+    """`web-1` for the container `project-web-1`; a name of its own stays whole."""
+    return name.removeprefix(f"{project}-")
+
+
+class Printer:
+    """Writes lines of any thread, one at a time, to the stream they came on."""
+
+    def __init__(self, labels: Iterable[str], *, prefix: bool = True, colour: bool | None = None) -> None:
+        names = list(labels)
+        self._width = max((len(name) for name in names), default=0)
+        self._colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
+        self._prefix = prefix
+        self._colour = sys.stdout.isatty() if colour is None else colour
+        self._lock = threading.Lock()
+
+    def _head(self, label: str) -> bytes:
+        if not self._prefix:
+            return b""
+        text = f"{label:<{self._width}}  | "
+        if self._colour:
+            text = f"\x1b[{self._colours.get(label, 37)}m{text}\x1b[0m"
+        return text.encode()
+
+    def show(self, label: str, line: bytes, *, error: bool = False) -> None:
+        out = sys.stderr if error else sys.stdout
+        with self._lock:
+            out.buffer.write(self._head(label) + line + b"\n")
+            out.buffer.flush()
+
+    def note(self, label: str, text: str) -> None:
+        """A line of our own about a container."""
+        with self._lock:
+            sys.stdout.write(f"{label} {text}\n")
+            sys.stdout.flush()
+
+
+def copy(printer: Printer, source: Source, stream: Hijacked | Response) -> None:
+    """Shows the stream's lines until its end; a connection that breaks is an end."""
+    try:
+        for number, line in lines(stream, tty=source.tty):
+            printer.show(source.label, line.rstrip(b"\r"), error=number == STDERR)
+    except OSError:
+        return
+
+
+def show_logs(
+    engine: Engine,
+    printer: Printer,
+    sources: Iterable[Source],
+    *,
+    follow: bool,
+    tail: str,
+    timestamps: bool,
+    since: str,
+    until: str,
+) -> None:
+    """The logs of each, side by side when followed, one after the other otherwise."""
+
+    def one(source: Source) -> None:
+        try:
+            with engine.containers.logs(
+                source.id, follow=follow, tail=tail, timestamps=timestamps, since=since, until=until
+            ) as response:
+                copy(printer, source, response)
+        except EngineError as e:
+            if e.status != 404:
+                printer.note(source.label, str(e))
+
+    if not follow:
+        for source in sources:
+            one(source)
+        return
+    threads = [threading.Thread(target=one, args=(source,), daemon=True) for source in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+class Attached:
+    """Follows containers that are about to start, until all have ended."""
+
+    def __init__(self, engine: Engine, printer: Printer) -> None:
+        self._engine = engine
+        self._printer = printer
+        self._threads: list[threading.Thread] = []
+        self.exit_codes: dict[str, int] = {}
+
+    def attach(self, source: Source) -> None:
+        """Before the start, so that no line is missed."""
+        stream = self._engine.containers.attach(source.id)
+        thread = threading.Thread(target=self._follow, args=(source, stream), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _follow(self, source: Source, stream: Hijacked) -> None:
+        while True:
+            copy(self._printer, source, stream)
+            stream.close()
+            try:
+                state = self._engine.containers.inspect(source.id)["State"]
+                if not (state["Running"] or state["Restarting"]):
+                    break
+                stream = self._engine.containers.attach(source.id)
+            except EngineError:
+                return  # removed meanwhile
+        self.exit_codes[source.label] = int(state["ExitCode"])
+        self._printer.note(source.label, f"exited with code {state['ExitCode']}")
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join()

@@ -1,0 +1,305 @@
+"""Plans: from what a file says and what the engine has to the actions that make them agree. Pure.
+
+A plan is a tuple of waves; the actions of one wave do not depend on each other and may run side by side, a wave
+begins when the one before has ended. Dependencies come first on the way up, last on the way down.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from hakobu.compose import label
+from hakobu.compose.canonical import network_hash, service_hash, used_resources, volume_hash
+from hakobu.compose.model.dependency import COMPLETED, HEALTHY
+from hakobu.compose.model.project import Project
+from hakobu.compose.model.service import Service
+from hakobu.compose.observed import Observed, ObservedContainer
+
+
+class Kind(StrEnum):
+    """What an action does."""
+
+    PULL = "pull"
+    CREATE_NETWORK = "create-network"
+    CREATE_VOLUME = "create-volume"
+    CREATE = "create"
+    RECREATE = "recreate"
+    START = "start"
+    KEEP = "keep"
+    AWAIT = "await"
+    STOP = "stop"
+    RESTART = "restart"
+    KILL = "kill"
+    REMOVE = "remove"
+    REMOVE_NETWORK = "remove-network"
+    REMOVE_VOLUME = "remove-volume"
+    REMOVE_IMAGE = "remove-image"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """`name` is what people read; the other fields are what the kind needs."""
+
+    kind: Kind
+    name: str
+    service: str = ""
+    number: int = 0
+    container: ObservedContainer | None = None
+    condition: str = ""
+    required: bool = True
+
+
+Wave: TypeAlias = "tuple[Action, ...]"
+Plan: TypeAlias = "tuple[Wave, ...]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """How `up` goes about it. `services` empty: all; `pull` overrides each service's policy."""
+
+    services: tuple[str, ...] = ()
+    force_recreate: bool = False
+    no_recreate: bool = False
+    no_deps: bool = False
+    no_start: bool = False
+    pull: str = ""
+    remove_orphans: bool = False
+    wait: bool = False
+    scale: dict[str, int] = field(default_factory=dict[str, int])
+
+
+def levels(project: Project, names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """The services in levels: each depends only on services of earlier ones."""
+    wanted = list(dict.fromkeys(names))
+    depth: dict[str, int] = {}
+
+    def depth_of(name: str) -> int:
+        if name not in depth:
+            before = [depth_of(other) for other in project.service(name).depends_on if other in wanted]
+            depth[name] = max(before, default=-1) + 1
+        return depth[name]
+
+    for name in wanted:
+        depth_of(name)
+    deepest = max(depth.values(), default=-1)
+    return tuple(tuple(sorted(n for n in wanted if depth[n] == level)) for level in range(deepest + 1))
+
+
+def plan_up(project: Project, observed: Observed, options: UpOptions) -> Plan:
+    """Networks and volumes, then containers created level by level, then started level by level.
+
+    Images are there already: `plan_pulls` comes first, and what it changes is observed before this.
+    """
+    names = wanted_services(project, options)
+    ordered = levels(project, names)
+    changes = _changes(project, observed, options, ordered)
+    waves: list[Wave] = [_resources(project, observed, names)]
+    if options.remove_orphans:
+        waves += plan_remove(orphans(project, observed))
+    waves += [_creations(changes, level) for level in ordered]
+    if not options.no_start:
+        for level in ordered:
+            waves.append(_awaits(project, level, names))
+            waves.append(_starts(project, observed, changes, level))
+    if options.wait:
+        waves.append(tuple(_await(project, name, HEALTHY, "") for name in names))
+    return tuple(wave for wave in waves if wave)
+
+
+def wanted_services(project: Project, options: UpOptions) -> tuple[str, ...]:
+    """The services the command is about, with what they depend on unless told otherwise."""
+    if options.no_deps:
+        return options.services or tuple(project.services)
+    return project.with_dependencies(options.services)
+
+
+def plan_pulls(project: Project, observed: Observed, options: UpOptions) -> Plan:
+    """One pull for each image that is missing, or that a policy wants anew."""
+    wanted: dict[str, Action] = {}
+    for name in wanted_services(project, options):
+        service = project.service(name)
+        policy = options.pull or service.pull_policy or "missing"
+        missing = service.image not in observed.images
+        if policy == "always" or (missing and policy != "never"):
+            wanted.setdefault(service.image, Action(kind=Kind.PULL, name=name, service=name, required=missing))
+    return (tuple(wanted.values()),) if wanted else ()
+
+
+def _resources(project: Project, observed: Observed, names: Iterable[str]) -> Wave:
+    """Networks and volumes of the wanted services that are not there. External ones are never made."""
+    services = {name: project.service(name) for name in names}
+    wanted = {key for service in services.values() for key in service.networks}
+    sources = {v.source for service in services.values() for v in service.volumes if v.type == "volume" and v.source}
+    networks = [n for key, n in project.networks.items() if key in wanted and n.name not in observed.networks]
+    volumes = [v for key, v in project.volumes.items() if key in sources and v.name not in observed.volumes]
+    return (
+        *(Action(kind=Kind.CREATE_NETWORK, name=n.name, service=n.key) for n in networks),
+        *(Action(kind=Kind.CREATE_VOLUME, name=v.name, service=v.key) for v in volumes),
+    )
+
+
+def _changes(
+    project: Project, observed: Observed, options: UpOptions, ordered: tuple[tuple[str, ...], ...]
+) -> dict[str, list[Action]]:
+    """For each service: what becomes of each of its containers. Sharing a recreated one's namespace recreates."""
+    changes: dict[str, list[Action]] = {}
+    for name in [name for level in ordered for name in level]:
+        service = project.service(name)
+        renewed = [o for o in service.shares_with() if any(a.kind is not Kind.KEEP for a in changes.get(o, ()))]
+        changes[name] = _change(project, observed, options, service, bool(renewed))
+    return changes
+
+
+def _change(
+    project: Project, observed: Observed, options: UpOptions, service: Service, shared_anew: bool
+) -> list[Action]:
+    existing = {c.number: c for c in observed.of_service(service.name)}
+    count = options.scale.get(service.name, service.replicas)
+    numbers = sorted(existing)[:count] + [n for n in range(1, count + len(existing) + 1) if n not in existing]
+    actions: list[Action] = []
+    for number in numbers[:count]:
+        container = existing.get(number)
+        if container is None:
+            name = label.container_name(project.name, service, number)
+            actions.append(Action(kind=Kind.CREATE, name=name, service=service.name, number=number))
+            continue
+        stale = options.force_recreate or shared_anew or _has_diverged(service, container, observed)
+        kind = Kind.RECREATE if stale and not options.no_recreate else Kind.KEEP
+        actions.append(Action(kind=kind, name=container.name, service=service.name, number=number, container=container))
+    surplus = [c for number, c in existing.items() if number not in numbers[:count]]
+    return actions + [_on(Kind.REMOVE, c) for c in surplus]
+
+
+def _has_diverged(service: Service, container: ObservedContainer, observed: Observed) -> bool:
+    """Whether the container was made from another configuration or another image."""
+    image = observed.images.get(service.image, "")
+    other_image = bool(image and container.image_id and image != container.image_id)
+    return other_image or container.config_hash != service_hash(service)
+
+
+def _on(kind: Kind, container: ObservedContainer) -> Action:
+    return Action(
+        kind=kind, name=container.name, service=container.service, number=container.number, container=container
+    )
+
+
+def _creations(changes: dict[str, list[Action]], level: tuple[str, ...]) -> Wave:
+    return tuple(a for name in level for a in changes[name] if a.kind is not Kind.KEEP)
+
+
+def _starts(project: Project, observed: Observed, changes: dict[str, list[Action]], level: tuple[str, ...]) -> Wave:
+    """Starts what does not run; restarts what runs but depends, with `restart: true`, on what was recreated."""
+    actions: list[Action] = []
+    for name in level:
+        again = any(
+            dependency.restart and any(a.kind is Kind.RECREATE for a in changes.get(other, ()))
+            for other, dependency in project.service(name).depends_on.items()
+        )
+        for action in changes[name]:
+            if action.kind is Kind.REMOVE:
+                continue
+            kept_running = action.kind is Kind.KEEP and action.container is not None and action.container.is_running
+            kind = (Kind.RESTART if again else Kind.KEEP) if kept_running else Kind.START
+            actions.append(
+                Action(kind=kind, name=action.name, service=name, number=action.number, container=action.container)
+            )
+    return tuple(actions)
+
+
+def _awaits(project: Project, level: tuple[str, ...], names: Iterable[str]) -> Wave:
+    """The conditions the level's services set, each once."""
+    wanted: dict[tuple[str, str], Action] = {}
+    for name in level:
+        for other, dependency in project.service(name).depends_on.items():
+            if other in names and dependency.condition in (HEALTHY, COMPLETED):
+                action = _await(project, other, dependency.condition, name, dependency.required)
+                wanted.setdefault((other, dependency.condition), action)
+    return tuple(wanted.values())
+
+
+def _await(project: Project, service: str, condition: str, dependent: str, required: bool = True) -> Action:
+    name = dependent or label.container_name(project.name, project.service(service), 1)
+    return Action(kind=Kind.AWAIT, name=name, service=service, condition=condition, required=required)
+
+
+def orphans(project: Project, observed: Observed) -> tuple[ObservedContainer, ...]:
+    """Containers of services that the files do not have, in any profile."""
+    known = {*project.services, *project.disabled}
+    return tuple(c for c in observed.containers if c.service not in known and not c.oneoff)
+
+
+def changed_resources(project: Project, observed: Observed) -> tuple[str, ...]:
+    """Networks and volumes whose configuration is no longer the one they were made with."""
+    used = used_resources(project)
+    found: list[str] = []
+    for key, network in project.networks.items():
+        made_with = observed.networks.get(network.name, "")
+        if key in used["networks"] and made_with and not network.external and made_with != network_hash(network):
+            found.append(f"network {network.name}")
+    for key, volume in project.volumes.items():
+        made_with = observed.volumes.get(volume.name, "")
+        if key in used["volumes"] and made_with and not volume.external and made_with != volume_hash(volume):
+            found.append(f"volume {volume.name}")
+    return tuple(found)
+
+
+def downward(containers: Iterable[ObservedContainer]) -> tuple[tuple[ObservedContainer, ...], ...]:
+    """Containers in waves, dependents before what they depend on, by the labels they carry."""
+    left = list(containers)
+    waves: list[tuple[ObservedContainer, ...]] = []
+    while left:
+        needed = {name for c in left for name in c.depends_on if name != c.service}
+        wave = [c for c in left if c.service not in needed] or left
+        waves.append(tuple(sorted(wave, key=lambda c: c.name)))
+        left = [c for c in left if c not in wave]
+    return tuple(waves)
+
+
+def plan_stop(containers: Iterable[ObservedContainer]) -> Plan:
+    return tuple(
+        wave for group in downward(containers) if (wave := tuple(_on(Kind.STOP, c) for c in group if c.is_running))
+    )
+
+
+def plan_remove(containers: Iterable[ObservedContainer]) -> tuple[Wave, ...]:
+    """Stop and remove, dependents first."""
+    waves: list[Wave] = []
+    for group in downward(containers):
+        waves.append(tuple(_on(Kind.STOP, c) for c in group if c.is_running))
+        waves.append(tuple(_on(Kind.REMOVE, c) for c in group))
+    return tuple(wave for wave in waves if wave)
+
+
+def plan_each(kind: Kind, containers: Iterable[ObservedContainer], *, upward: bool = False) -> Plan:
+    """One kind of action on each container; in waves, in the order of their dependencies where `upward`."""
+    groups = downward(containers)
+    if upward:
+        return tuple(tuple(_on(kind, c) for c in group) for group in reversed(groups))
+    every = tuple(_on(kind, c) for group in groups for c in group)
+    return (every,) if every else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownOptions:
+    volumes: bool = False
+    images: str = ""
+    remove_orphans: bool = False
+
+
+def plan_down(project: Project | None, left: Observed, options: DownOptions) -> Plan:
+    """Containers, then networks, volumes and images. Without a file, all that carries the project's label."""
+    containers = [c for c in left.containers if project is None or options.remove_orphans or _is_known(project, c)]
+    waves = list(plan_remove(containers))
+    last: list[Action] = []
+    if options.volumes:
+        last += [Action(kind=Kind.REMOVE_VOLUME, name=name) for name in sorted(left.volumes)]
+    if options.images == "all" and project:
+        images = sorted({service.image for service in project.services.values()})
+        last += [Action(kind=Kind.REMOVE_IMAGE, name=image) for image in images]
+    last += [Action(kind=Kind.REMOVE_NETWORK, name=name) for name in sorted(left.networks)]
+    return tuple(wave for wave in (*waves, tuple(last)) if wave)
+
+
+def _is_known(project: Project, container: ObservedContainer) -> bool:
+    return not container.oneoff and container.service in {*project.services, *project.disabled}

@@ -1,0 +1,47 @@
+"""What a command tells while it works: docker compose's lines, ` Container first-app-web  Started`, on stderr."""
+
+import sys
+import threading
+
+from hakobu.compose.plan import Action, Kind
+
+_SUBJECTS = {
+    Kind.PULL: "",
+    Kind.CREATE_NETWORK: "Network ",
+    Kind.REMOVE_NETWORK: "Network ",
+    Kind.CREATE_VOLUME: "Volume ",
+    Kind.REMOVE_VOLUME: "Volume ",
+    Kind.REMOVE_IMAGE: "Image ",
+}
+_COLOURS = {"Error": "31", "Warning": "33"}
+_DONE = frozenset(
+    "Created Recreated Started Running Stopped Removed Killed Healthy Exited Pulled Restarted Paused Unpaused".split()
+)
+
+
+class Progress:
+    """Writes whole lines, from any thread; in colour on a terminal."""
+
+    def __init__(self, *, quiet: bool = False, colour: bool | None = None) -> None:
+        self._quiet = quiet
+        self._colour = sys.stderr.isatty() if colour is None else colour
+        self._lock = threading.Lock()
+
+    def tell(self, action: Action, word: str, name: str = "") -> None:
+        """One line for an action; `word` is what has happened or begins."""
+        self.line(f"{_SUBJECTS.get(action.kind, 'Container ')}{name or action.name}", word)
+
+    def line(self, subject: str, word: str) -> None:
+        if self._quiet:
+            return
+        colour = _COLOURS.get(word.split(" ")[0], "32" if word in _DONE else "36")
+        shown = f"\x1b[{colour}m{word}\x1b[0m" if self._colour else word
+        self.say(f" {subject}  {shown}")
+
+    def say(self, text: str) -> None:
+        """A line of any kind."""
+        with self._lock:
+            print(text, file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        self.say(f"\x1b[33mWARN\x1b[0m {text}" if self._colour else f"WARN {text}")

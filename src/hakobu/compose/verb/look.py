@@ -1,0 +1,191 @@
+"""Verbs that only look: config, ps, logs, ls, images, port, top, version, volumes."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hakobu import __version__
+from hakobu.compose import label
+from hakobu.compose.canonical import service_hash, used_resources
+from hakobu.compose.config import to_json, to_yaml
+from hakobu.compose.context import Context
+from hakobu.compose.failure import ActionFailed
+from hakobu.compose.follow import Printer, Source, label_of, show_logs
+from hakobu.compose.listing import PS_TITLES, ls_rows, ps_json, ps_rows, publishers, table
+from hakobu.compose.model.project import Project
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def config(context: Context) -> int:
+    """The project in canonical form, or one aspect of it."""
+    project = context.project
+    if context.on("quiet"):
+        return 0
+    text = _aspect(context, project)
+    if text is None:
+        text = to_json(project) + "\n" if context.text("format") == "json" else to_yaml(project)
+    if output := context.text("output"):
+        with open(output, "w", encoding="utf-8") as file:
+            file.write(text)
+        return 0
+    _out(text)
+    return 0
+
+
+def _aspect(context: Context, project: Project) -> str | None:
+    """What `--services`, `--hash` and the like ask for; None where the whole is wanted."""
+    used = used_resources(project)
+    lists = {
+        "list_services": project.with_dependencies(()),
+        "list_volumes": sorted(used["volumes"]),
+        "list_networks": sorted(used["networks"]),
+        "list_profiles": sorted({p for s in (project.services | project.disabled).values() for p in s.profiles}),
+        "list_images": [s.image for s in project.services.values()],
+    }
+    for name, values in lists.items():
+        if context.on(name):
+            return "".join(f"{value}\n" for value in values)
+    if wanted := context.text("hash"):
+        names = list(project.services) if wanted == "*" else wanted.split(",")
+        return "".join(f"{name} {service_hash(project.service(name))}\n" for name in names)
+    return None
+
+
+def _listed(context: Context, *, all: bool) -> list[Mapping[str, Any]]:
+    project, name = context.project_or_name
+    for service in context.services:
+        if project:
+            project.service(service)
+    filters = {"label": [f"{label.PROJECT}={name}", f"{label.ONEOFF}=False"]}
+    listed = context.engine.containers.list(all=all, filters=filters)
+    wanted = [c for c in listed if not context.services or label.labels_of(c).get(label.SERVICE) in context.services]
+    return sorted(wanted, key=lambda c: str(c["Names"][0]))
+
+
+def ps(context: Context) -> int:
+    states = context.texts("status")
+    containers = _listed(context, all=context.on("all") or bool(states))
+    if states:
+        containers = [c for c in containers if c["State"] in states]
+    if context.on("quiet"):
+        _out("".join(f"{c['Id']}\n" for c in containers))
+    elif context.on("list_services"):
+        names = dict.fromkeys(label.labels_of(c).get(label.SERVICE, "") for c in containers)
+        _out("".join(f"{name}\n" for name in names))
+    elif context.text("format") == "json":
+        _out("".join(ps_json(c) + "\n" for c in containers))
+    elif context.text("format") not in ("", "table"):
+        raise ActionFailed("ps: the format must be table or json")
+    else:
+        _out(table(PS_TITLES, ps_rows(containers)))
+    return 0
+
+
+def logs(context: Context) -> int:
+    _, name = context.project_or_name
+    sources = [
+        Source(c.id, label_of(name, c.name), bool(context.engine.containers.inspect(c.id)["Config"]["Tty"]))
+        for c in context.containers()
+    ]
+    printer = Printer(
+        [source.label for source in sources],
+        prefix=not context.on("no_log_prefix"),
+        colour=False if context.on("no_color") else context.colour,
+    )
+    try:
+        show_logs(
+            context.engine,
+            printer,
+            sources,
+            follow=context.on("follow"),
+            tail=context.text("tail") or "all",
+            timestamps=context.on("timestamps"),
+            since=context.text("since"),
+            until=context.text("until"),
+        )
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def ls(context: Context) -> int:
+    listed = context.engine.containers.list(all=context.on("all"), filters={"label": [label.PROJECT]})
+    rows = ls_rows(listed)
+    if context.on("quiet"):
+        _out("".join(f"{row[0]}\n" for row in rows))
+    elif context.text("format") == "json":
+        documents = [{"Name": name, "Status": status, "ConfigFiles": files} for name, status, files in rows]
+        _out(json.dumps(documents, separators=(",", ":")) + "\n")
+    else:
+        _out(table(("NAME", "STATUS", "CONFIG FILES"), rows))
+    return 0
+
+
+def images(context: Context) -> int:
+    rows: list[list[str]] = []
+    for container in _listed(context, all=True):
+        image = context.engine.images.inspect(container["ImageID"])
+        repository, _, tag = (str((image.get("RepoTags") or ["<none>:<none>"])[0])).rpartition(":")
+        size = f"{int(image['Size']) / 1e6:.3g}MB"
+        rows.append([str(container["Names"][0])[1:], repository, tag, str(image["Id"]).split(":")[1][:12], size])
+    if context.on("quiet"):
+        _out("".join(f"{row[3]}\n" for row in rows))
+    else:
+        _out(table(("CONTAINER", "REPOSITORY", "TAG", "IMAGE ID", "SIZE"), rows))
+    return 0
+
+
+def port(context: Context) -> int:
+    """The public side of one private port."""
+    service, private = context.text("service"), context.text("private_port")
+    project, _ = context.project_or_name
+    if project:
+        project.service(service)
+    number, _, protocol = private.partition("/")
+    wanted = protocol or context.text("protocol") or "tcp"
+    for container in _listed(context, all=False):
+        labels = label.labels_of(container)
+        if labels.get(label.SERVICE) != service or label.number_of(labels) != (context.number("index") or 1):
+            continue
+        for found in publishers(container.get("Ports") or []):
+            if str(found["TargetPort"]) == number and found["Protocol"] == wanted and found["PublishedPort"]:
+                host = f"[{found['URL']}]" if ":" in found["URL"] else found["URL"]
+                _out(f"{host}:{found['PublishedPort']}\n")
+                return 0
+        raise ActionFailed(f"no port {number}/{wanted} for container {str(container['Names'][0])[1:]}")
+    raise ActionFailed(f'service "{service}" is not running')
+
+
+def top(context: Context) -> int:
+    for container in context.containers(all=False):
+        found = context.engine.containers.top(container.id)
+        titles: Sequence[str] = ("SERVICE", "#", *found["Titles"])
+        rows = [[container.service, str(container.number), *row] for row in found["Processes"]]
+        _out(table(titles, rows) + "\n")
+    return 0
+
+
+def version(context: Context) -> int:
+    short = f"{__version__}\n"
+    if context.text("format") == "json":
+        short = json.dumps({"version": __version__, "compatible": label.COMPATIBLE_VERSION}) + "\n"
+    elif not context.on("short"):
+        compatible = f"labels and hashes of docker compose v{label.COMPATIBLE_VERSION}"
+        short = f"Hakobu Compose version v{__version__} ({compatible})\n"
+    _out(short)
+    return 0
+
+
+def volumes(context: Context) -> int:
+    _, name = context.project_or_name
+    found = context.engine.volumes.list({"label": [f"{label.PROJECT}={name}"]})
+    if context.on("quiet"):
+        _out("".join(f"{v['Name']}\n" for v in found))
+    else:
+        _out(table(("DRIVER", "VOLUME NAME"), [[str(v["Driver"]), str(v["Name"])] for v in found]))
+    return 0

@@ -1,0 +1,161 @@
+"""Plans: what `up` and `down` would do, from values alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hakobu.compose.canonical import network_hash, service_hash
+from hakobu.compose.load import Selection, load
+from hakobu.compose.model.project import Project
+from hakobu.compose.observed import Observed, ObservedContainer
+from hakobu.compose.plan import (
+    DownOptions,
+    Plan,
+    UpOptions,
+    changed_resources,
+    levels,
+    orphans,
+    plan_down,
+    plan_pulls,
+    plan_stop,
+    plan_up,
+)
+
+TEXT = """
+name: p
+services:
+  db: {image: db, healthcheck: {test: exit 0}}
+  api: {image: api, depends_on: {db: {condition: service_healthy}}, volumes: ["data:/d"]}
+  web: {image: web, depends_on: [api]}
+  side: {image: web, network_mode: "service:api"}
+volumes: {data: {}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "compose.yaml").write_text(TEXT)
+    return load(Selection(working_directory=str(tmp_path)))
+
+
+def container(project: Project, service: str, number: int = 1, **changes: object) -> ObservedContainer:
+    spec = project.services[service]
+    found = ObservedContainer(
+        id=f"{service}{number}" * 8,
+        name=f"p-{service}-{number}",
+        service=service,
+        number=number,
+        image_id=f"id-{spec.image}",
+        config_hash=service_hash(spec),
+        depends_on=tuple(spec.depends_on),
+    )
+    return replace(found, **changes)  # type: ignore[arg-type]
+
+
+def observed(project: Project, *containers: ObservedContainer) -> Observed:
+    return Observed(
+        containers=containers,
+        networks={"p_default": network_hash(project.networks["default"])},
+        volumes={"p_data": ""},
+        images={image: f"id-{image}" for image in ("db", "api", "web")},
+    )
+
+
+def told(plan: Plan) -> list[list[str]]:
+    return [[f"{a.kind} {a.name}" for a in wave] for wave in plan]
+
+
+def test_from_nothing(project: Project) -> None:
+    nothing = Observed()
+    assert told(plan_pulls(project, nothing, UpOptions())) == [["pull db", "pull api", "pull side"]]
+    assert told(plan_up(project, nothing, UpOptions())) == [
+        ["create-network p_default", "create-volume p_data"],
+        ["create p-db-1"],
+        ["create p-api-1"],
+        ["create p-side-1", "create p-web-1"],
+        ["start p-db-1"],
+        ["await api"],
+        ["start p-api-1"],
+        ["start p-side-1", "start p-web-1"],
+    ]
+
+
+def test_a_second_up_changes_nothing(project: Project) -> None:
+    there = observed(project, *(container(project, name) for name in project.services))
+    assert plan_pulls(project, there, UpOptions()) == ()
+    kinds = {action.kind for wave in plan_up(project, there, UpOptions()) for action in wave}
+    assert kinds == {"keep", "await"}
+
+
+def test_a_changed_hash_recreates_and_who_shares_its_namespace_too(project: Project) -> None:
+    all_of_them = [container(project, name) for name in project.services if name != "api"]
+    there = observed(project, *all_of_them, container(project, "api", config_hash="other"))
+    plan = told(plan_up(project, there, UpOptions()))
+    assert plan[:2] == [["recreate p-api-1"], ["recreate p-side-1"]]
+    assert ["start p-side-1", "keep p-web-1"] in plan
+
+
+def test_another_image_recreates(project: Project) -> None:
+    there = observed(project, container(project, "db", image_id="older"))
+    options = UpOptions(services=("db",))
+    assert told(plan_up(project, there, options)) == [["recreate p-db-1"], ["start p-db-1"]]
+    assert told(plan_up(project, there, replace(options, no_recreate=True))) == [["keep p-db-1"]]
+
+
+def test_no_deps_and_stopped_containers(project: Project) -> None:
+    there = observed(project, container(project, "web", state="exited"))
+    assert told(plan_up(project, there, UpOptions(services=("web",), no_deps=True))) == [["start p-web-1"]]
+
+
+def test_pull_policies(project: Project) -> None:
+    there = observed(project)
+    assert told(plan_pulls(project, there, UpOptions(pull="always"))) == [["pull db", "pull api", "pull side"]]
+    assert plan_pulls(project, Observed(), UpOptions(pull="never")) == ()
+
+
+def test_scale_up_and_down(project: Project) -> None:
+    there = observed(project, container(project, "db"))
+    up = plan_up(project, there, UpOptions(services=("db",), scale={"db": 3}))
+    assert told(up)[0] == ["create p-db-2", "create p-db-3"]
+    there = observed(project, *(container(project, "db", n) for n in (1, 2, 3)))
+    down = plan_up(project, there, UpOptions(services=("db",), scale={"db": 1}))
+    assert told(down) == [["remove p-db-2", "remove p-db-3"], ["keep p-db-1"]]
+
+
+def test_orphans_are_found_and_removed_on_request(project: Project) -> None:
+    old = ObservedContainer(id="o" * 64, name="p-old-1", service="old")
+    there = observed(project, *(container(project, name) for name in project.services), old)
+    assert orphans(project, there) == (old,)
+    plan = told(plan_up(project, there, UpOptions(remove_orphans=True)))
+    assert plan[:2] == [["stop p-old-1"], ["remove p-old-1"]]
+
+
+def test_down_goes_backwards(project: Project) -> None:
+    old = ObservedContainer(id="o" * 64, name="p-old-1", service="old")
+    left = observed(project, *(container(project, name) for name in project.services), old)
+    assert told(plan_down(project, left, DownOptions(volumes=True))) == [
+        ["stop p-side-1", "stop p-web-1"],
+        ["remove p-side-1", "remove p-web-1"],
+        ["stop p-api-1"],
+        ["remove p-api-1"],
+        ["stop p-db-1"],
+        ["remove p-db-1"],
+        ["remove-volume p_data", "remove-network p_default"],
+    ]
+    assert "remove p-old-1" in told(plan_down(None, left, DownOptions()))[1]
+    assert told(plan_down(project, Observed(), DownOptions())) == []
+
+
+def test_stop_leaves_stopped_ones_alone(project: Project) -> None:
+    containers = [container(project, "db", state="exited"), container(project, "api")]
+    assert told(plan_stop(containers)) == [["stop p-api-1"]]
+
+
+def test_levels(project: Project) -> None:
+    assert levels(project, project.services) == (("db",), ("api",), ("side", "web"))
+
+
+def test_changed_networks_are_named(project: Project) -> None:
+    there = replace(observed(project), networks={"p_default": "made-otherwise"})
+    assert changed_resources(project, there) == ("network p_default",)
