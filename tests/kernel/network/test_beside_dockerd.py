@@ -87,7 +87,7 @@ def test_dockerd_and_we_share_a_host_in_either_order(world, namespaces, serving,
     dockerd.start()
     # dockerd itself does this where it finds ip_forward off; here we were first
     host.run(lambda: sh("iptables -P FORWARD DROP"))
-    assert ours.run(lambda: connect("203.0.113.2", 80)) == "timeout"
+    assert ours.run(lambda: connect("203.0.113.2", 80, 1)) == "timeout"
 
     def heal():
         networking = Networking(instance)
@@ -118,7 +118,7 @@ def test_dockerd_and_we_share_a_host_in_either_order(world, namespaces, serving,
     assert answer == "theirs"
     # theirs and ours are apart: what dockerd does not publish stays shut, though its chain lets ours pass
     address = dockerd.run(f"inspect -f '{{{{.NetworkSettings.IPAddress}}}}' {theirs}")
-    assert ours.run(lambda: connect(address, 81)) == "timeout"
+    assert ours.run(lambda: connect(address, 81, 1)) == "timeout"
 
     assert ours.run(lambda: connect("203.0.113.1", 8081)).strip() == "theirs"
     ask = "/bin/busybox sh -c '/bin/busybox sleep 1 | /bin/busybox nc -w 2 {} {} || true'"

@@ -25,7 +25,7 @@ ROOT = tempfile.gettempdir() + f"/hk-network-{os.getpid()}"
 INSTANCE = Instance(f"{ROOT}/data", f"{ROOT}/exec")
 
 
-def connect(address: str, port: int, timeout: float = 1.0) -> str:
+def connect(address: str, port: int, timeout: float = 5.0) -> str:
     try:
         with socket.create_connection((address, port), timeout) as s:
             return s.recv(100).decode()
@@ -106,7 +106,7 @@ def test_the_default_bridge_leads_out_and_published_ports_lead_in(world, namespa
     # out, masqueraded
     assert container.run(lambda: connect("203.0.113.2", 80)) == "203.0.113.1"
     # not published, and directly routed: nothing gets in
-    assert outside.run(lambda: connect("172.17.0.2", 80)) == "timeout"
+    assert outside.run(lambda: connect("172.17.0.2", 80, 1)) == "timeout"
     assert outside.run(lambda: connect("203.0.113.1", 8081)) == "ConnectionRefusedError"
 
     def l2_neighbour():
@@ -117,7 +117,7 @@ def test_the_default_bridge_leads_out_and_published_ports_lead_in(world, namespa
             shell=True,
             check=True,
         )
-        return connect("127.0.0.1", 8081)
+        return connect("127.0.0.1", 8081, 1)
 
     assert outside.run(l2_neighbour) == "timeout"
 
@@ -158,16 +158,16 @@ def test_bridges_are_isolated_and_internal_ones_closed(world, namespaces, servin
     assert outside.run(lambda: connect("2001:db8::1", 9000)) == "2001:db8::2"
     assert a.run(lambda: connect("2001:db8::2", 80)) == "2001:db8::1"
     # from another bridge: not straight, but by the published port
-    assert d.run(lambda: connect(end_c.ipv4, 80)) == "timeout"
+    assert d.run(lambda: connect(end_c.ipv4, 80, 1)) == "timeout"
     assert d.run(lambda: connect("203.0.113.1", 9000)) == "172.17.0.1"
 
     def try_hard():
         """Even with a route of its own making, an internal container gets nowhere."""
         subprocess.run("ip route add default via 172.18.0.1", shell=True, check=True)
-        return connect("203.0.113.2", 80), connect(end_a.ipv4, 80), connect("203.0.113.1", 9000)
+        return connect("203.0.113.2", 80, 1), connect(end_a.ipv4, 80, 1), connect("203.0.113.1", 9000)
 
     assert b.run(try_hard) == ("timeout", "timeout", "ConnectionRefusedError")
-    assert a.run(lambda: connect(end_b.ipv4, 80)) == "timeout"
+    assert a.run(lambda: connect(end_b.ipv4, 80, 1)) == "timeout"
 
 
 def test_removed_bridges_and_tables_come_back_at_the_next_start(world, namespaces, serving):
@@ -185,7 +185,7 @@ def test_removed_bridges_and_tables_come_back_at_the_next_start(world, namespace
 
     def break_and_mend():
         subprocess.run(f"ip link del {one.bridge}; nft delete table inet {INSTANCE.nft_table}", shell=True, check=True)
-        broken = connect(end.ipv4, 80)
+        broken = connect(end.ipv4, 80, 1)
         networking = Networking(INSTANCE)
         networking.restore([one], [end], [("c", end, [ReservedPort("tcp", "0.0.0.0", 8080, 80)])])
         mended = connect("127.0.0.1", 8080)
@@ -291,7 +291,7 @@ def test_without_icc_containers_of_one_bridge_are_apart(world, namespaces, servi
     plug(host, b, one, end_b)
     serving(b, 80)
     serving(outside, 80)
-    assert a.run(lambda: connect(end_b.ipv4, 80)) in ("timeout", "OSError")
+    assert a.run(lambda: connect(end_b.ipv4, 80, 1)) in ("timeout", "OSError")
     assert a.run(lambda: connect("203.0.113.2", 80)) == "203.0.113.1"
     assert outside.run(lambda: connect("203.0.113.1", 8080)) == "203.0.113.2"
 
