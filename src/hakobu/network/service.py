@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hakobu.errors import Invalid
-from hakobu.kernel import rtnetlink
+from hakobu.kernel import conntrack, rtnetlink
 from hakobu.kernel.netlink import Netlink
 from hakobu.network import bridge, foreign, sysctl
 from hakobu.network.failure import InterfaceExists, NetworkFailed, UnsupportedDriver, UnsupportedOption
@@ -50,6 +50,7 @@ class NetworkSettings:
     mtu: int = 0
     firewall: bool = True
     publish_proxy: bool = False
+    dns: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -339,6 +340,7 @@ class Networking:
             self._firewall.add_ports(rules)
             if known:
                 self._firewall.settled()
+            _end_udp_flows(rules)
         self._published.setdefault(container_id, []).extend(rules)
 
     def unpublish(self, container_id: str) -> None:
@@ -349,6 +351,7 @@ class Networking:
                 self._firewall.remove_ports(rules)
                 if known:
                     self._firewall.settled()
+                _end_udp_flows(rules)
 
     # -- names
 
@@ -356,7 +359,10 @@ class Networking:
         """Call after whatever changes names: a start, an end, a rename, a connect or a disconnect."""
         networks = tuple(networks)
         if any(has_names(network) for network in networks):
-            self._resolver.publish(snapshot(networks, running, read_host_resolv_conf()))
+            host = read_host_resolv_conf()
+            if self._settings.dns:
+                host = replace(host, nameservers=self._settings.dns)
+            self._resolver.publish(snapshot(networks, running, host))
 
     def resolver_join(self, container_id: str, pid: int, networks: Iterable[Network]) -> bool:
         """Gives a container whose namespace exists (init `pid`) its resolver; False where it needs none."""
@@ -405,6 +411,10 @@ class Networking:
 
 def _record(spec: NetworkSpec) -> Network:
     return Network(id=secrets.token_hex(32), created_ns=time.time_ns(), spec=spec)
+
+
+def _end_udp_flows(rules: Iterable[PortRule]) -> None:
+    conntrack.end_udp_flows(rule.host_port for rule in rules if rule.protocol == "udp")
 
 
 def _check_options(spec: NetworkSpec) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -313,3 +314,53 @@ def test_changes_of_others_are_noticed_and_mended(world):
         return networking.take_notices(), networking._firewall.is_present()
 
     assert host.run(flush) == ([f"table inet {INSTANCE.nft_table} was gone and is back"], True)
+
+
+def test_a_udp_flow_follows_its_port_to_the_next_container(world, namespaces):
+    """A client that never stops sending keeps its conntrack entry; a restarted container must still be reached."""
+    host, outside = world
+    containers = [namespaces(), namespaces()]
+
+    def make():
+        networking = Networking(INSTANCE)
+        one, _ = networking.create(NetworkSpec(name="one"))
+        return one, [networking.join(one, EndpointSpec(network="one")) for _ in containers]
+
+    one, ends = host.run(make)
+    for container, end in zip(containers, ends, strict=True):
+        plug(host, container, one, end)
+
+    def steer(first, then):
+        networking = Networking(INSTANCE)
+        port = [ReservedPort("udp", "0.0.0.0", 5353, 53)]
+        published = [("a", first, port)] if first else []
+        networking.restore([one], ends, published)
+        if first:
+            networking.unpublish("a")
+        if then:
+            networking.publish("b", then, port)
+
+    def heard(container):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("", 53))
+            s.settimeout(1)
+            try:
+                return s.recv(10)
+            except TimeoutError:
+                return b""
+
+    line = (
+        "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 4000))\n"
+        "while True: s.sendto(b'x', ('203.0.113.1', 5353)); time.sleep(0.05)"
+    )
+    sender = subprocess.Popen(["nsenter", "-t", str(outside.pid), "-n", sys.executable, "-c", line])
+    try:
+        time.sleep(0.3)
+        host.run(lambda: steer(None, ends[0]))
+        assert containers[0].run(lambda: heard(0)) == b"x"
+        host.run(lambda: steer(ends[0], ends[1]))
+        assert containers[1].run(lambda: heard(1)) == b"x"
+        assert containers[0].run(lambda: heard(0)) == b""
+    finally:
+        sender.kill()
+        sender.wait()
