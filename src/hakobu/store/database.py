@@ -1,0 +1,220 @@
+"""The database of what exists: one SQLite file, one connection, one thread that owns it.
+
+Invariant: whatever `call` or a future of `submit` has answered is on the disk (WAL, synchronous=FULL). Each job runs
+in one transaction: all of it, or, when it raises, nothing. After the commit each changed document is mirrored as a
+file, best effort, so that a damaged database costs little; see `recovery`.
+Must not: be used from a job already running on its thread (`call` there would wait for itself).
+"""
+
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TypeVar
+
+from hakobu.errors import HakobuError, Kind
+from hakobu.store import recovery
+from hakobu.store.mirror import Mirror
+from hakobu.store.schema import DOCUMENT_TABLES, MIGRATIONS
+
+T = TypeVar("T")
+
+
+class DatabaseTooNew(HakobuError):
+    kind = Kind.CONFLICT
+
+    def __init__(self, path: str, found: int, known: int) -> None:
+        super().__init__(
+            f"{path} has schema version {found}; this release knows versions up to {known}",
+            hint="start the release that wrote it, or a newer one",
+        )
+        self.found, self.known = found, known
+
+
+class DatabaseClosed(HakobuError):
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("the state database is closed")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    id: str
+    name: str
+    text: str
+
+
+class Connection:
+    """What a job is given: statements, and documents by table. Notes which documents it changed."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self.raw = raw
+        self.changed: dict[tuple[str, str], str | None] = {}
+
+    def execute(self, statement: str, values: tuple[str | int, ...] = ()) -> sqlite3.Cursor:
+        return self.raw.execute(statement, values)
+
+    def put(self, table: str, id: str, name: str, text: str) -> None:
+        """Inserts or replaces. A name that another row holds raises `sqlite3.IntegrityError`."""
+        self.raw.execute(
+            f"INSERT INTO {_known(table)} (id, name, document) VALUES (?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET name = excluded.name, document = excluded.document",
+            (id, name, text),
+        )
+        self.changed[table, id] = text
+
+    def get(self, table: str, id: str) -> Document | None:
+        row = self.raw.execute(f"SELECT id, name, document FROM {_known(table)} WHERE id = ?", (id,)).fetchone()
+        return None if row is None else Document(*row)
+
+    def all(self, table: str) -> list[Document]:
+        rows = self.raw.execute(f"SELECT id, name, document FROM {_known(table)}").fetchall()
+        return [Document(*row) for row in rows]
+
+    def delete(self, table: str, id: str) -> bool:
+        self.changed[table, id] = None
+        return self.raw.execute(f"DELETE FROM {_known(table)} WHERE id = ?", (id,)).rowcount > 0
+
+    def get_meta(self, key: str) -> str | None:
+        row = self.raw.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        self.raw.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+def _known(table: str) -> str:
+    if table not in DOCUMENT_TABLES:
+        raise ValueError(f"no table of documents: {table}")
+    return table
+
+
+class Database:
+    """Opened by the constructor, which migrates or recovers the file first; `lost` says what recovery cost."""
+
+    def __init__(self, path: str, mirror_root: str = "") -> None:
+        self._path = path
+        self._mirror = Mirror(mirror_root or os.path.dirname(path))
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._opened: Future[tuple[str, ...]] = Future()
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="hakobu-database", daemon=True)
+        self._thread.start()
+        self.lost: tuple[str, ...] = self._opened.result()
+
+    def submit(self, job: Callable[[Connection], T]) -> Future[T]:
+        """Queues a job; jobs run in the order in which they were submitted, each a transaction of its own."""
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise DatabaseClosed
+            self._jobs.put(lambda: self._perform(job, future))
+        return future
+
+    def call(self, job: Callable[[Connection], T]) -> T:
+        return self.submit(job).result()
+
+    def backup(self) -> Future[None]:
+        """Rotates the backups and makes a new one, behind whatever is queued."""
+        return self.submit(lambda connection: recovery.rotate_backup(connection.raw, self._path, in_transaction=True))
+
+    def close(self) -> None:
+        """Finishes what is queued. Idempotent."""
+        with self._lock:
+            already, self._closed = self._closed, True
+            if not already:
+                self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            raw, lost, reimport = _open(self._path)
+            if reimport:
+                with _transaction(raw):
+                    lost += self._mirror.restore(raw)
+        except BaseException as error:
+            self._opened.set_exception(error)
+            return
+        self._raw = raw
+        self._opened.set_result(lost)
+        with contextlib.suppress(OSError, sqlite3.Error):
+            recovery.rotate_backup(raw, self._path)
+        while (job := self._jobs.get()) is not None:
+            job()
+            if self._jobs.empty():
+                self._mirror.flush()
+        self._mirror.flush()
+        raw.close()
+
+    def _perform(self, job: Callable[[Connection], T], future: Future[T]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        connection = Connection(self._raw)
+        try:
+            with _transaction(self._raw):
+                result = job(connection)
+        except BaseException as error:
+            future.set_exception(error)
+            return
+        self._mirror.note(connection.changed)
+        future.set_result(result)
+
+
+@contextlib.contextmanager
+def _transaction(raw: sqlite3.Connection) -> Generator[None, None, None]:
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        raw.execute("COMMIT")
+    except BaseException:
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        raise
+
+
+def _open(path: str) -> tuple[sqlite3.Connection, tuple[str, ...], bool]:
+    """The connection, what was lost, and whether the mirrors must be read back."""
+    os.makedirs(os.path.dirname(path), mode=0o710, exist_ok=True)
+    lost: tuple[str, ...] = ()
+    fresh = not os.path.lexists(path)
+    damaged = not fresh and not recovery.is_sound(path)
+    if damaged:
+        lost = recovery.restore(path)
+    raw = _connect(path)
+    try:
+        _migrate(raw, path)
+    except BaseException:
+        raw.close()
+        raise
+    return raw, lost, damaged
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    old = os.umask(0o077)
+    try:
+        raw = sqlite3.connect(path, isolation_level=None, timeout=15)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+            raw.execute(f"PRAGMA {pragma}").fetchall()
+    finally:
+        os.umask(old)
+    return raw
+
+
+def _migrate(raw: sqlite3.Connection, path: str) -> None:
+    version = int(raw.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        raise DatabaseTooNew(path, version, len(MIGRATIONS))
+    for number in range(version + 1, len(MIGRATIONS) + 1):
+        if version:
+            recovery.copy(raw, f"{path}.before-{number}")
+        with _transaction(raw):
+            for statement in MIGRATIONS[number - 1].split(";"):
+                if statement.strip():
+                    raw.execute(statement)
+            raw.execute(f"PRAGMA user_version = {number}")
