@@ -63,7 +63,7 @@ test-pythons: setup-dev ## the unit tier on each Python from 3.11 to 3.13 that i
 	scripts/test-pythons
 
 test-vm-smoke: setup-dev ## the main job in a virtual machine with Debian's kernel and pure cgroup v2
-	$(BIN)/python tests/vm/smoke.py
+	$(BIN)/python -m tests.vm.smoke
 
 bench: setup-dev ## figures, as ratios to dockerd and others in the same run
 	$(SUDO) $(BIN)/python -m bench

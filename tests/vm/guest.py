@@ -1,0 +1,244 @@
+"""Inside the machine: PID 1's only program. Sets the machine up, does the main job, writes a line for each check.
+
+Lines on the second serial port: `ok NAME SECONDS DETAIL`, `FAIL NAME: WHAT`, and `END` last. The standard library
+alone until the engine is started; the machine ends with this program.
+"""
+
+import ctypes
+import os
+import subprocess
+import sys
+import time
+import traceback
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+PACKAGES = "/usr/local/lib/python3.11/dist-packages"
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "CI": "1",
+}
+_KERNEL_TESTS_S = 150
+_libc = ctypes.CDLL(None, use_errno=True)
+_out = open("/dev/null", "w")  # noqa: SIM115
+
+
+def say(line: str) -> None:
+    print(line, file=_out, flush=True)
+
+
+def mount(source: str, target: str, kind: str, options: str = "", flags: int = 0) -> None:
+    os.makedirs(target, exist_ok=True)
+    if _libc.mount(source.encode(), target.encode(), kind.encode(), flags, options.encode()) < 0:
+        raise OSError(ctypes.get_errno(), f"mount {kind} on {target}")
+
+
+def run(*argv: str) -> str:
+    """The output of a command; AssertionError with all it said where it fails."""
+    done = subprocess.run(argv, env=ENVIRONMENT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"{' '.join(argv)} ended with {done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def check(name: str, body: Callable[[], object]) -> bool:
+    started = time.monotonic()
+    try:
+        detail = body()
+    except BaseException as error:
+        text = str(error) if isinstance(error, AssertionError) and str(error) else traceback.format_exc()
+        say(f"FAIL {name}: {' | '.join(text.strip().splitlines()[-25:])}")
+        return False
+    say(f"ok {name} {time.monotonic() - started:.2f} s {detail or ''}".rstrip())
+    return True
+
+
+def set_up() -> None:
+    """What an init does before anything else, and no more: this machine has no systemd."""
+    mount("proc", "/proc", "proc")
+    mount("sysfs", "/sys", "sysfs")
+    mount("devpts", "/dev/pts", "devpts", "gid=5,mode=620,ptmxmode=666")
+    for path in ("/run", "/tmp", "/dev/shm"):
+        mount("tmpfs", path, "tmpfs", "mode=1777")
+    mount("cgroup2", "/sys/fs/cgroup", "cgroup2")
+    for name, target in (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1")):
+        if not os.path.lexists(f"/dev/{name}"):
+            os.symlink(target, f"/dev/{name}")
+    mount("/payload/packages", PACKAGES, "none", flags=4096)  # MS_BIND
+    script = Path("/usr/local/bin/hakobu")
+    script.write_text(
+        "#!/usr/bin/python3 -I\nimport sys\nfrom hakobu.cli.main import main\n"
+        "if __name__ == '__main__':\n    sys.exit(main())\n"
+    )
+    script.chmod(0o755)
+    Path("/etc/resolv.conf").write_text("")
+    Path("/etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    run("ip", "link", "set", "lo", "up")
+
+
+def the_machine() -> str:
+    mounts = Path("/proc/mounts").read_text()
+    assert "cgroup2 /sys/fs/cgroup cgroup2" in mounts and " cgroup " not in mounts, mounts
+    controllers = Path("/sys/fs/cgroup/cgroup.controllers").read_text().split()
+    assert {"memory", "cpu", "pids"} <= set(controllers), controllers
+    assert os.uname().release.startswith("6.1."), os.uname().release
+    return f"{os.uname().release}, cgroup v2 alone: {' '.join(controllers)}"
+
+
+def the_packages() -> str:
+    return run("/usr/bin/python3", "-I", "-c", "import hakobu, httptools, msgspec, aiohttp; print(hakobu.__name__)")
+
+
+def page(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read().decode()
+
+
+def main_job() -> None:
+    """The first application, from loading its image to nothing left behind."""
+    before = the_world()
+    log = open("/run/daemon.log", "wb")  # noqa: SIM115
+    daemon = subprocess.Popen(
+        ["hakobu", "daemon"], env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
+    )
+    try:
+        if not check("daemon answers", lambda: wait_for_daemon(daemon)):
+            return
+        check("load", lambda: run("hakobu", "load", "-i", "/payload/images/nginx.tar"))
+        compose = ("hakobu", "compose", "-f", "/payload/examples/first-app/compose.yaml")
+        if check("compose up", lambda: run(*compose, "up", "-d") and None):
+            looks(compose)
+        check("compose down", lambda: run(*compose, "down") and None)
+    finally:
+        daemon.terminate()
+        check("daemon ends", lambda: daemon.wait(30))
+    check("nothing left", lambda: nothing_left(before))
+
+
+def wait_for_daemon(daemon: "subprocess.Popen[bytes]") -> str:
+    deadline = time.monotonic() + 60
+    while True:
+        done = subprocess.run(["hakobu", "version"], env=ENVIRONMENT, capture_output=True, text=True)
+        if done.returncode == 0:
+            return ""
+        ended = daemon.poll()
+        assert ended is None, f"the daemon ended with {ended}"
+        assert time.monotonic() < deadline, done.stderr
+        time.sleep(0.2)
+
+
+def looks(compose: tuple[str, ...]) -> None:
+    check("page", lambda: served("http://localhost:8080/"))
+    inside = ("hakobu", "exec", "first-app-web")
+    check("os-release", lambda: expect(run(*inside, "cat", "/etc/os-release"), "trixie"))
+    check("ps aux", lambda: expect(run(*inside, "ps", "aux"), "nginx: master process nginx -g daemon off;"))
+    check("ifconfig", lambda: expect(run(*inside, "ifconfig"), "inet "))
+    check("uname", lambda: expect(run(*inside, "uname", "-r"), os.uname().release))
+    check("limits", limits)
+    check("logs", lambda: expect(run("hakobu", "logs", "first-app-web"), "GET / HTTP/1.1"))
+    check("compose ps", lambda: expect(run(*compose, "ps"), "first-app-web"))
+
+
+def served(url: str) -> str:
+    expected = Path("/payload/examples/first-app/html/index.html").read_text()
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            assert page(url) == expected, "another page"
+            return f"{len(expected)} characters"
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def limits() -> str:
+    out = run("hakobu", "run", "--rm", "--memory", "64m", "--pids-limit", "50", "--cpus", "0.5", "nginx", "sh", "-c",
+              "cd /sys/fs/cgroup; cat memory.max pids.max cpu.max")  # fmt: skip
+    assert out.split() == ["67108864", "50", "50000", "100000"], out
+    return " ".join(out.split())
+
+
+def expect(text: str, part: str) -> str:
+    assert part in text, text
+    return ""
+
+
+def the_world() -> dict[str, set[str]]:
+    """What the main job must not add to."""
+    return {
+        "links": {line.split(":")[1].strip() for line in run("ip", "-o", "link").splitlines()},
+        "tables": set(run("nft", "list", "tables").splitlines()),
+        "mounts": {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()},
+        "namespaces": set(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else set(),
+        "processes": {
+            comm
+            for pid in os.listdir("/proc")
+            if pid.isdigit() and (comm := command_line(pid))
+        },
+    }  # fmt: skip
+
+
+def command_line(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except OSError:
+        return ""
+
+
+def nothing_left(before: dict[str, set[str]]) -> str:
+    deadline = time.monotonic() + 10
+    while True:
+        after = the_world()
+        # the default bridge and its table stay while the machine runs, as docker's do
+        left = {kind: after[kind] - before[kind] for kind in after if after[kind] - before[kind]}
+        if not left:
+            return ""
+        assert time.monotonic() < deadline, repr(left)
+        time.sleep(0.3)
+
+
+def kernel_tests() -> str:
+    """The kernel tier on this kernel; what needs another layout of cgroups skips itself."""
+    argv = ["/usr/bin/python3", "-m", "pytest", "-v", "--rootdir=/payload", "-c", "/payload/pyproject.toml"]
+    argv += ["-o", "faulthandler_timeout=60", "/payload/tests/kernel"]
+    with open("/run/kernel-tests", "w+") as out:
+        with subprocess.Popen(argv, env={**ENVIRONMENT, "CI": ""}, cwd="/payload", stdout=out, stderr=out) as tests:
+            try:
+                status = tests.wait(_KERNEL_TESTS_S)
+            except subprocess.TimeoutExpired:
+                tests.kill()
+                status = -1
+        text = Path("/run/kernel-tests").read_text()
+    print(text, flush=True)
+    lines = text.strip().splitlines()
+    assert status in (0, 5), "\n".join([f"pytest ended with {status}", *lines[-20:]])
+    return lines[-1].strip("= ")
+
+
+def main() -> None:
+    global _out
+    set_up()
+    _out = open("/dev/ttyS1", "w")  # noqa: SIM115
+    check("machine", the_machine)
+    check("packages", the_packages)
+    if os.path.exists(f"{PACKAGES}/hakobu/daemon/__main__.py"):
+        main_job()
+        if os.path.exists("/run/daemon.log"):
+            sys.stderr.write(Path("/run/daemon.log").read_text()[-4000:])
+    check("kernel tests", kernel_tests)
+    say("END")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BaseException:
+        traceback.print_exc()
+        say("FAIL machine: " + traceback.format_exc().replace("\n", " | "))
+    finally:
+        os.sync()
+        _libc.reboot(0x01234567)  # LINUX_REBOOT_CMD_RESTART: qemu ends, it runs with -no-reboot
