@@ -68,7 +68,7 @@ class Nothing:
             if verb == method and re.fullmatch(pattern, path):
                 self._send(writer, status, value)
                 return True
-        self._send(writer, 200, "OK")
+        self._send(writer, 200, "" if method == "HEAD" else "OK")
         return True
 
     def _send(self, writer: asyncio.StreamWriter, status: int, value: object) -> None:
