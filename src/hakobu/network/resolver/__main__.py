@@ -26,7 +26,8 @@ async def _serve(listener: socket.socket, names_path: str) -> None:
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     listener.setblocking(False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for ignored in (signal.SIGINT, signal.SIGCHLD):
+        signal.signal(ignored, signal.SIG_IGN)
     set_name("hakobu-resolver")
     # loads libnftables here, so that the children that enter namespaces open no file
     Nftables().close()

@@ -3,8 +3,12 @@
 Only that child changes namespace. It enters the network namespace and no other, imports nothing, and hands back
 two sockets: UDP and TCP on random high ports of 127.0.0.11. The nft table it writes maps port 53 of that address
 to them; written again (by a restarted resolver) it replaces the old one in one transaction.
+
+Nobody waits for the child's end: closing a netlink socket waits until the kernel has destroyed what was deleted
+(10 ms). SIGCHLD is ignored in this process, so the kernel reaps.
 """
 
+import errno
 import os
 import socket
 import sys
@@ -20,9 +24,7 @@ BACKLOG = 128
 
 def rules(udp_port: int, tcp_port: int) -> str:
     """Also what leaves from the sockets' own ports carries port 53, should it not belong to a known connection."""
-    return f"""add table ip {TABLE}
-delete table ip {TABLE}
-add table ip {TABLE}
+    return f"""create table ip {TABLE}
 add chain ip {TABLE} output {{ type nat hook output priority -100; policy accept; }}
 add chain ip {TABLE} postrouting {{ type nat hook postrouting priority srcnat; policy accept; }}
 add rule ip {TABLE} output ip daddr {ADDRESS} udp dport 53 dnat to {ADDRESS}:{udp_port}
@@ -36,18 +38,24 @@ def open_sockets(netns_fd: int) -> tuple[socket.socket, socket.socket]:
     """UDP and TCP sockets of the namespace, non-blocking. OSError with the child's words when it could not."""
     ours, theirs = scm.pair()
     with ours:
-        pid = os.fork()
-        if pid == 0:
+        if os.fork() == 0:
             _child(theirs, netns_fd)
         theirs.close()
-        try:
-            answer = scm.receive(ours)
-        finally:
-            os.waitpid(pid, 0)
+        answer = scm.receive(ours)
     if answer is None or len(answer.fds) != 2:
         raise OSError(answer.body.decode("utf-8", "replace") if answer else "the child in the namespace died")
     udp, tcp = (socket.socket(fileno=fd) for fd in answer.fds)
     return udp, tcp
+
+
+def _write_rules(udp_port: int, tcp_port: int) -> None:
+    nft = Nftables()
+    try:
+        nft.run(rules(udp_port, tcp_port))
+    except OSError as e:
+        if e.errno != errno.EEXIST:
+            raise
+        nft.run(f"delete table ip {TABLE}\n" + rules(udp_port, tcp_port))
 
 
 def _child(channel: socket.socket, netns_fd: int) -> None:
@@ -58,8 +66,7 @@ def _child(channel: socket.socket, netns_fd: int) -> None:
         tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         tcp.bind((ADDRESS, 0))
         tcp.listen(BACKLOG)
-        with Nftables() as nft:
-            nft.run(rules(udp.getsockname()[1], tcp.getsockname()[1]))
+        _write_rules(udp.getsockname()[1], tcp.getsockname()[1])
         scm.send(channel, b"", (udp.fileno(), tcp.fileno()))
     except BaseException as e:
         try:
