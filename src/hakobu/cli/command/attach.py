@@ -35,11 +35,11 @@ def attach(session: Session, values: Values, arguments: list[str]) -> int:
     found = containers.inspect(arguments[0])
     state = found["State"]
     if not state["Running"]:
-        raise Failure("cannot attach to a stopped container, start it first")
+        raise Failure("You cannot attach to a stopped container, start it first")
     if state["Paused"]:
-        raise Failure("cannot attach to a paused container, unpause it first")
+        raise Failure("You cannot attach to a paused container, unpause it first")
     if state["Restarting"]:
-        raise Failure("cannot attach to a restarting container, wait until it is running")
+        raise Failure("You cannot attach to a restarting container, wait until it is running")
     tty = bool(found["Config"]["Tty"])
     stdin = bool(found["Config"]["OpenStdin"]) and not values.on("no-stdin")
     if tty and stdin and not is_terminal(0):
