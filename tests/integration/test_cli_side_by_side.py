@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 
-import busybox_image
 import pytest
+from tests.integration import busybox_image
 
 from hakobu.client import Engine
 from hakobu.client.progress import finish

@@ -10,9 +10,9 @@ import sys
 import termios
 import time
 
-import busybox_image
 import pytest
-from test_cli_side_by_side import IMAGE, host, run, socket_path
+from tests.integration import busybox_image
+from tests.integration.test_cli_side_by_side import IMAGE, host, run, socket_path
 
 pytestmark = [
     pytest.mark.root,
@@ -126,6 +126,6 @@ def test_an_exec_in_a_terminal(host, container):
 
 
 def test_without_a_terminal_there_is_no_it(host):
-    from test_cli_side_by_side import DOCKER
+    from tests.integration.test_cli_side_by_side import DOCKER
 
     assert DOCKER is None or run(DOCKER, host, ["run", "-it", "--rm", IMAGE, "true"])[0] == 1
