@@ -1,7 +1,8 @@
 """Routes: a request's method and path to the function that answers it, by two dictionary look-ups.
 
-A path is `/<resource>`, `/<resource>/<word>`, or `/<resource>/<name>/<verb>[/<word>]`. Names of images and of
-distribution references may hold slashes, so for these the verb is what stands last. Literal paths win.
+A path is `/<resource>`, `/<resource>/<word>`, or `/<resource>/<name>/<verb>[/<word>]`; the same below a prefix
+of our own. Names of images and of distribution references may hold slashes, so for these the verb is what
+stands last. Literal paths win.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -16,6 +17,9 @@ Handler: TypeAlias = Callable[[Services, Request], Answer | Awaitable[Answer]]
 
 JSON_LIMIT_BYTES = 16 << 20
 """Enough for two megabytes of environment and a seccomp profile beside it."""
+
+OWN_PREFIX = "/hakobu/v1/"
+"""Of what Docker has no word for; its resources are one level deeper."""
 
 _SLASHED = frozenset({"images", "distribution", "plugins"})
 
@@ -67,7 +71,9 @@ class Routes:
             match = self._literal.get((method, path[:-1]))
             if match is not None:
                 return match
-        resource, _, rest = path[1:].partition("/")
+        prefix = OWN_PREFIX if path.startswith(OWN_PREFIX) else "/"
+        resource, _, rest = path[len(prefix) :].partition("/")
+        resource = prefix[1:] + resource
         if not rest:
             return None
         return self._slashed(method, resource, rest) if resource in _SLASHED else self._plain(method, resource, rest)

@@ -1,0 +1,166 @@
+"""`/images`: list, inspect, pull, import, load, save, tag, push, remove, history, prune."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from hakobu.api import query, reply
+from hakobu.api.http.exchange import Answer, Reply, Request, Stream
+from hakobu.api.progress import progress_stream
+from hakobu.api.render import image as render
+from hakobu.api.route import Route
+from hakobu.api.transfer import archive_chunks, with_body_fd
+from hakobu.engine.services import Progress, Services
+from hakobu.errors import Invalid
+from hakobu.spec.step import Json
+
+TAR = "application/x-tar"
+MAX_AUTH_BYTES = 64 << 10
+
+
+async def list_(services: Services, request: Request) -> Reply:
+    filters = query.filters(request)
+    old = query.text(request, "filter")
+    if old and "reference" not in filters:
+        filters["reference"] = (old,)
+    shared = 0 if query.flag(request, "shared-size") else -1
+    images = await services.images.list(all=query.flag(request, "all"), filters=filters)
+    return reply.json([render.summary(image, request.version, shared_size=shared) for image in images])
+
+
+def inspect(services: Services, request: Request) -> Reply:
+    return reply.json(render.inspect(services.images.get(request.params[0]), request.version))
+
+
+async def create(services: Services, request: Request) -> Answer:
+    """Pull where an image is named, import where a source is."""
+    image, source = query.text(request, "fromImage"), query.text(request, "fromSrc")
+    if image:
+        return await _pull(services, request, image)
+    if source == "-":
+        return await _import(services, request)
+    if source:
+        raise Invalid("importing from a URL is not supported by this engine: fetch it and send it", field="fromSrc")
+    raise Invalid("either fromImage or fromSrc must be given", field="fromImage")
+
+
+async def _pull(services: Services, request: Request, image: str) -> Answer:
+    tag = query.text(request, "tag")
+    auth = registry_auth(request)
+    platform = query.text(request, "platform")
+
+    async def pull(progress: Progress) -> None:
+        await services.images.pull(image, tag, platform=platform, auth=auth, progress=progress)
+
+    return await progress_stream(pull)
+
+
+def registry_auth(request: Request) -> dict[str, str] | None:
+    """`X-Registry-Auth`: base64url of JSON. Docker takes what it cannot read for no login at all."""
+    raw = request.header("x-registry-auth")
+    if not raw or len(raw) > MAX_AUTH_BYTES:
+        return None
+    try:
+        decoded = base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4))
+        value = msgspec.json.decode(decoded, type=dict[str, Any])
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        return None
+    return {key: text for key, text in value.items() if isinstance(text, str) and text} or None
+
+
+async def _import(services: Services, request: Request) -> Answer:
+    repository, tag = query.text(request, "repo"), query.text(request, "tag")
+
+    async def import_(progress: Progress) -> None:
+        async def take(fd: int) -> str:
+            return await services.images.import_(
+                fd,
+                repository=repository,
+                tag=tag,
+                message=query.text(request, "message"),
+                changes=query.texts(request, "changes"),
+                platform=query.text(request, "platform"),
+            )
+
+        progress({"status": await with_body_fd(request.stream, take)})
+
+    return await progress_stream(import_)
+
+
+async def load(services: Services, request: Request) -> Answer:
+    quiet = query.flag(request, "quiet", default=True)
+
+    async def load_(progress: Progress) -> None:
+        def report(message: dict[str, Json]) -> None:
+            if not quiet:
+                progress(message)
+
+        async def take(fd: int) -> Sequence[str]:
+            return await services.images.load(fd, progress=report)
+
+        for line in await with_body_fd(request.stream, take):
+            progress({"stream": line if line.endswith("\n") else f"{line}\n"})
+
+    return await progress_stream(load_)
+
+
+async def save(services: Services, request: Request) -> Answer:
+    archive = await services.images.save([request.params[0]])
+    return Stream(archive_chunks(archive), TAR)
+
+
+async def save_all(services: Services, request: Request) -> Answer:
+    names = [name for value in query.texts(request, "names") for name in value.split(",") if name]
+    if not names:
+        raise Invalid("no image names given", field="names")
+    archive = await services.images.save(names)
+    return Stream(archive_chunks(archive), TAR)
+
+
+async def tag(services: Services, request: Request) -> Reply:
+    await services.images.tag(request.params[0], query.text(request, "repo"), query.text(request, "tag"))
+    return reply.nothing(HTTPStatus.CREATED)
+
+
+async def push(services: Services, request: Request) -> Answer:
+    name, auth = request.params[0], registry_auth(request)
+
+    async def push_(progress: Progress) -> None:
+        await services.images.push(name, query.text(request, "tag"), auth=auth, progress=progress)
+
+    return await progress_stream(push_)
+
+
+async def remove(services: Services, request: Request) -> Reply:
+    removed = await services.images.remove(
+        request.params[0], force=query.flag(request, "force"), prune=not query.flag(request, "noprune")
+    )
+    return reply.json([dict(item) for item in removed])
+
+
+async def history(services: Services, request: Request) -> Reply:
+    return reply.json([dict(item) for item in await services.images.history(request.params[0])])
+
+
+async def prune(services: Services, request: Request) -> Reply:
+    removed, freed = await services.images.prune(query.filters(request))
+    return reply.json({"ImagesDeleted": [dict(item) for item in removed] or None, "SpaceReclaimed": freed})
+
+
+ROUTES = (
+    Route("GET", "/images/json", list_),
+    Route("POST", "/images/create", create, streams_body=True),
+    Route("POST", "/images/load", load, streams_body=True),
+    Route("GET", "/images/get", save_all),
+    Route("POST", "/images/prune", prune),
+    Route("GET", "/images/{}/json", inspect),
+    Route("GET", "/images/{}/history", history),
+    Route("GET", "/images/{}/get", save),
+    Route("POST", "/images/{}/tag", tag),
+    Route("POST", "/images/{}/push", push),
+    Route("DELETE", "/images/{}", remove),
+)

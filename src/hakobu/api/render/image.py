@@ -1,0 +1,96 @@
+"""Images as list, inspect and history show them; what the OCI configuration says, in Docker's words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hakobu.api.time import rfc3339_nano
+from hakobu.engine.services import Image
+from hakobu.spec.step import Json
+from hakobu.wire.version import ApiVersion, fit
+
+_EMPTY_CONFIG: dict[str, Any] = {
+    "Hostname": "",
+    "Domainname": "",
+    "User": "",
+    "AttachStdin": False,
+    "AttachStdout": False,
+    "AttachStderr": False,
+    "Tty": False,
+    "OpenStdin": False,
+    "StdinOnce": False,
+    "Env": None,
+    "Cmd": None,
+    "Image": "",
+    "Volumes": None,
+    "WorkingDir": "",
+    "Entrypoint": None,
+    "OnBuild": None,
+    "Labels": None,
+}
+
+
+def summary(image: Image, version: ApiVersion, *, shared_size: int = -1, containers: int = -1) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "Containers": containers if containers >= 0 else -1,
+        "Created": image.created_ns // 1_000_000_000,
+        "Id": image.id,
+        "Labels": labels(image) or None,
+        "ParentId": image.parent,
+        "RepoDigests": list(image.digests) or (None if image.references else ["<none>@<none>"]),
+        "RepoTags": list(image.references) or ([] if image.digests else ["<none>:<none>"]),
+        "SharedSize": shared_size,
+        "Size": image.size_bytes,
+        "VirtualSize": image.size_bytes,
+    }
+    if version >= ApiVersion(1, 43):
+        value["RepoTags"] = list(image.references)
+        value["RepoDigests"] = list(image.digests)
+    fit("image", value, version)
+    return value
+
+
+def inspect(image: Image, version: ApiVersion) -> dict[str, Any]:
+    document = image.config
+    given = document.get("config")
+    config = {**_EMPTY_CONFIG, **(given if isinstance(given, dict) else {})}
+    root = document.get("rootfs")
+    diff_ids = root.get("diff_ids") if isinstance(root, dict) else None
+    value: dict[str, Any] = {
+        "Id": image.id,
+        "RepoTags": list(image.references),
+        "RepoDigests": list(image.digests),
+        "Parent": image.parent,
+        "Comment": image.comment,
+        "Created": _created(image),
+        "Container": "",
+        "ContainerConfig": dict(_EMPTY_CONFIG),
+        "DockerVersion": _text(document, "docker_version"),
+        "Author": _text(document, "author"),
+        "Config": config,
+        "Architecture": _text(document, "architecture"),
+        "Os": _text(document, "os"),
+        "Size": image.size_bytes,
+        "VirtualSize": image.size_bytes,
+        "GraphDriver": {"Data": None, "Name": "overlay2"},
+        "RootFS": {"Type": "layers", "Layers": diff_ids or []},
+        "Metadata": {"LastTagTime": rfc3339_nano(image.last_tagged_ns)},
+    }
+    if _text(document, "variant"):
+        value["Variant"] = _text(document, "variant")
+    fit("image", value, version)
+    return value
+
+
+def _created(image: Image) -> str:
+    return rfc3339_nano(image.created_ns)
+
+
+def labels(image: Image) -> dict[str, Any]:
+    config = image.config.get("config")
+    found = config.get("Labels") if isinstance(config, dict) else None
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _text(document: Mapping[str, Json], name: str) -> str:
+    value = document.get(name)
+    return value if isinstance(value, str) else ""
