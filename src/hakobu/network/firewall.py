@@ -72,6 +72,15 @@ class Firewall:
         commands += "".join(port.add(self.table) for port in ports)
         self.nft.run(commands)
 
+    def bridges(self) -> frozenset[str]:
+        """The names in the table; none where there is no table."""
+        try:
+            found = self.nft.query(f"list set inet {self.table} bridges")
+        except OSError:
+            return frozenset()
+        sets = (entry["set"] for entry in found if "set" in entry)
+        return frozenset(name for s in sets for name in s.get("elem", []) if isinstance(name, str))
+
     def add_bridge(self, bridge: BridgeRules) -> None:
         self.nft.run(rules.add_elements(self.table, bridge.elements()))
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hakobu.errors import Invalid
+from hakobu.errors import HakobuError, Invalid
 from hakobu.kernel import conntrack, rtnetlink
 from hakobu.kernel.netlink import Netlink
 from hakobu.network import bridge, foreign, sysctl
@@ -149,9 +149,7 @@ class Networking:
             try:
                 self._install([made])
             except BaseException:
-                self._ipam.forget(network.id)
-                if not default:
-                    bridge.remove(self._nl, name)
+                self.remove(replace(network, pools=pools, bridge="" if default else name))
                 raise
         return made
 
@@ -183,10 +181,11 @@ class Networking:
         self._prepare()
         rules = [self._rules_of(network) for network in networks]
         for network, rule in zip(networks, rules, strict=True):
-            bridge.ensure(self._nl, network, route_localnet=not rule.internal and self._settings.firewall)
-            self._bridges[network.id] = rule
-            if self._settings.firewall:
+            # rules first: a daemon that dies between leaves a name in our table, by which the next one finds it
+            if self._settings.firewall and network.id not in self._bridges:
                 self._firewall.add_bridge(rule)
+            self._bridges[network.id] = rule
+            bridge.ensure(self._nl, network, route_localnet=not rule.internal and self._settings.firewall)
         self._open_ways_out(networks, rules)
 
     def _prepare(self) -> None:
@@ -227,14 +226,15 @@ class Networking:
 
     def _enable_forwarding(self, ipv6: bool) -> None:
         """Interfaces that did not route among each other until now go on so: only containers gain by it."""
-        uplinks = [link.name for link in rtnetlink.links(self._nl) if link.name != "lo"]
-        changed = sysctl.enable_forwarding(ipv6)
-        own = {rule.bridge for rule in self._bridges.values()}
-        apart = [name for name in uplinks if name not in own and not name.startswith("hk")]
-        if changed and apart and self._settings.firewall:
+        if not sysctl.needs_forwarding(ipv6):
+            return
+        own = {rule.bridge for rule in self._bridges.values()} | {"lo"}
+        names = [link.name for link in rtnetlink.links(self._nl)]
+        apart = [name for name in names if name not in own and not name.startswith("hk")]
+        if apart and self._settings.firewall:
             self._firewall.keep_apart(apart)
-            changed.append(f"{', '.join(apart)}: still no routing among these")
-        self.notices += changed
+            self.notices.append(f"{', '.join(apart)}: no routing among these, as before")
+        self.notices += sysctl.enable_forwarding(ipv6)
 
     def remove(self, network: Network) -> None:
         """Without members, as the caller has made sure."""
@@ -257,10 +257,8 @@ class Networking:
     ) -> None:
         """At the daemon's start, and whenever the host may differ: all networks, every stored endpoint, and the
         published ports of running containers (container id, endpoint, ports). Idempotent."""
-        bridges = [n for n in networks if n.spec.driver == "bridge" and n.pools]
-        for network in bridges:
-            self._ipam.adopt(network)
-            self._bridges[network.id] = self._rules_of(network)
+        bridges = [n for n in networks if n.spec.driver == "bridge" and n.pools and self._adopt(n)]
+        endpoints = tuple(endpoints)
         for endpoint in endpoints:
             for address in (endpoint.ipv4, endpoint.ipv6):
                 if address:
@@ -269,18 +267,46 @@ class Networking:
         for container_id, endpoint, ports in published:
             self._published.setdefault(container_id, []).extend(self._port_rules(endpoint, ports))
         with _kernel("restore networks"):
+            self._remove_orphans()
             self._ready = False
-            self._install(bridges)
+            self._install_each(bridges)
             self._reattach(networks=bridges, endpoints=endpoints)
 
-    def _reattach(self, networks: Sequence[Network], endpoints: Iterable[Endpoint]) -> None:
+    def _adopt(self, network: Network) -> bool:
+        """One bad record costs that network, not the daemon."""
+        try:
+            self._ipam.adopt(network)
+        except HakobuError as e:
+            self.notices.append(f"network {network.name} is left out: {e}")
+            return False
+        self._bridges[network.id] = self._rules_of(network)
+        return True
+
+    def _install_each(self, networks: Sequence[Network]) -> None:
+        self._prepare()
+        for network in networks:
+            try:
+                self._install([network])
+            except OSError as e:
+                self.notices.append(f"network {network.name} is not whole: {e.strerror or e}")
+
+    def _remove_orphans(self) -> None:
+        """Bridges that a daemon made (their names are in our table) and died before they were recorded."""
+        if not self._settings.firewall:
+            return
+        known = {rule.bridge for rule in self._bridges.values()} | {self._instance.default_bridge}
+        for name in sorted(self._firewall.bridges() - known):
+            bridge.remove(self._nl, name)
+            self.notices.append(f"bridge {name} belonged to no network and is removed")
+
+    def _reattach(self, networks: Sequence[Network], endpoints: Sequence[Endpoint]) -> None:
         """veths that lost their bridge (it was deleted and made anew) return to it."""
         by_id = {n.id: n for n in networks}
         links = {link.name: link for link in rtnetlink.links(self._nl)}
         for endpoint in endpoints:
             network = by_id.get(endpoint.network_id)
             veth = links.get(self._instance.veth(endpoint.endpoint_id))
-            if network and veth and veth.master != links[network.bridge].ifindex:
+            if network and veth and network.bridge in links and veth.master != links[network.bridge].ifindex:
                 rtnetlink.set_link(self._nl, veth.name, bridge=network.bridge)
                 self.notices.append(f"{veth.name} is back on bridge {network.bridge}")
 

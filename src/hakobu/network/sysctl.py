@@ -31,6 +31,10 @@ def interfaces(family: str) -> list[str]:
         return []
 
 
+def needs_forwarding(ipv6: bool) -> bool:
+    return read("ipv4/ip_forward") == "0" or (ipv6 and read("ipv6/conf/all/forwarding") == "0")
+
+
 def enable_forwarding(ipv6: bool) -> list[str]:
     """Routing between interfaces, for networks that lead out. Routes the host learns by advertisement stay."""
     notices: list[str] = []

@@ -7,18 +7,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 
 import pytest
 from tests.kernel.network.conftest import end_resolvers
 
+from hakobu.errors import HakobuError
 from hakobu.kernel import rtnetlink
 from hakobu.kernel.netlink import Netlink
 from hakobu.network import steps
-from hakobu.network.service import Networking
+from hakobu.network.service import Networking, NetworkSettings
 from hakobu.runtime import steps_network
 from hakobu.spec.container import EndpointSpec
 from hakobu.spec.instance import Instance
-from hakobu.spec.network import NetworkSpec
+from hakobu.spec.network import NetworkSpec, Pool
 from hakobu.spec.plan import ReservedPort
 from hakobu.spec.step import Place
 
@@ -364,3 +366,61 @@ def test_a_udp_flow_follows_its_port_to_the_next_container(world, namespaces):
     finally:
         sender.kill()
         sender.wait()
+
+
+def test_a_bridge_nobody_recorded_is_removed_and_one_bad_record_costs_itself_alone(world):
+    host, _ = world
+
+    def crash():
+        networking = Networking(INSTANCE)
+        good, _ = networking.create(NetworkSpec(name="good"))
+        lost, _ = networking.create(NetworkSpec(name="lost"))
+        bad = replace(
+            good, id="b" * 64, spec=NetworkSpec(name="bad"), pools=(Pool(subnet="nonsense"),), bridge="hk-bad"
+        )
+        later = Networking(INSTANCE)
+        later.restore([bad, good])
+        names = {link.name for link in rtnetlink.links(later._nl)}
+        return good.bridge in names, lost.bridge in names, lost.bridge, later.take_notices()
+
+    has_good, has_lost, lost, notices = host.run(crash)
+    assert has_good and not has_lost
+    assert f"bridge {lost} belonged to no network and is removed" in notices
+    assert [n for n in notices if n.startswith("network ")] == [
+        "network bad is left out: invalid subnet nonsense: 'nonsense' does not appear to be an IPv4 or IPv6 network"
+    ]
+
+
+def test_a_network_that_cannot_be_made_leaves_nothing(world):
+    host, _ = world
+
+    def fail():
+        networking = Networking(INSTANCE)
+        networking.ensure_default()
+        before = networking._firewall.nft.run("list ruleset"), sorted(k.name for k in rtnetlink.links(networking._nl))
+        for options in ({"com.docker.network.bridge.name": "uplink"}, {"com.docker.network.bridge.name": "b" * 16}):
+            with pytest.raises(HakobuError):
+                networking.create(NetworkSpec(name="one", options=options))
+        with pytest.raises(HakobuError, match="Pool overlaps"):
+            networking.create(NetworkSpec(name="one", pools=(Pool(subnet="172.17.9.0/24"),)))
+        for driver in ("macvlan", "overlay"):
+            with pytest.raises(HakobuError, match=f"network driver {driver} is not supported"):
+                networking.create(NetworkSpec(name="one", driver=driver))
+        after = networking._firewall.nft.run("list ruleset"), sorted(k.name for k in rtnetlink.links(networking._nl))
+        return before == after, networking.create(NetworkSpec(name="two"))[0].pools[0].subnet
+
+    assert host.run(fail) == (True, "172.18.0.0/16")
+
+
+def test_publishing_by_proxy_leaves_the_kernel_out(world):
+    host, _ = world
+
+    def publish():
+        networking = Networking(INSTANCE, NetworkSettings(publish_proxy=True))
+        one, _ = networking.create(NetworkSpec(name="one"))
+        end = networking.join(one, EndpointSpec(network="one"))
+        networking.publish("c", end, [ReservedPort("tcp", "0.0.0.0", 8080, 80)])
+        networking.unpublish("c")
+        return networking._firewall.nft.run(f"list map inet {INSTANCE.nft_table} anyports4")
+
+    assert "elements" not in host.run(publish)
