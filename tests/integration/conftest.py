@@ -1,0 +1,54 @@
+"""The integration tier: a real daemon for each module, in namespaces of the session's own; nothing left behind.
+
+The engine has done everything once before a test looks at the world: its bridge, its firewall table and its
+resolver come with the first use and stay with the engine.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.daemon import Daemon
+from tests.leaks import isolated_session, need, no_leaks
+
+__all__ = ["isolated_session", "no_leaks"]
+
+
+def _warm(daemon: Daemon) -> None:
+    """Runs a container on the default bridge and one on a network of its own, and removes all of it."""
+    daemon.load("busybox")
+    daemon.hakobu("run", "--rm", "busybox", "true")
+    daemon.hakobu("network", "create", "warm")
+    daemon.hakobu("run", "--rm", "--network", "warm", "busybox", "true")
+    daemon.hakobu("network", "rm", "warm")
+
+
+@pytest.fixture(scope="module")
+def engine(isolated_session: None) -> Iterator[Daemon]:
+    """A running engine with the image `busybox`, gone with the module."""
+    need(shutil.which("mmdebstrap") is not None, "mmdebstrap")
+    # why not pytest's tmp_path: its folders are deep, and unix sockets' paths short
+    folder = Path(tempfile.mkdtemp(prefix="hakobu-test-"))
+    daemon = Daemon(folder)
+    try:
+        daemon.start()
+        try:
+            _warm(daemon)
+            yield daemon
+            daemon.remove_all()
+        finally:
+            daemon.stop()
+    except BaseException:
+        print(daemon.log())
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def nginx(engine: Daemon) -> Daemon:
+    """The engine, with the image `nginx` as well."""
+    engine.load("nginx")
+    return engine
