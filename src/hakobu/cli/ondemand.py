@@ -73,7 +73,7 @@ def start(endpoint: Endpoint) -> None:
         _lock(lock_fd)
         if not _listens(endpoint.address):
             offset = os.path.getsize(log) if os.path.exists(log) else 0
-            _await(endpoint, _spawn(log, daemon_environment(env, uid)), log, offset)
+            _start_below_systemd_or_alone(endpoint, daemon_environment(env, uid), log, offset, uid)
     finally:
         os.close(lock_fd)
 
@@ -92,8 +92,34 @@ def _listens(path: str) -> bool:
     return True
 
 
-def _spawn(log: str, env: dict[str, str]) -> int:
-    """The daemon's pid. It shares nothing with us but the log."""
+def daemon_argv() -> list[str]:
+    return [sys.executable, "-I", "-m", "hakobu.daemon", "--on-demand"]
+
+
+def scope_argv(uid: int, *, systemd: str = "/run/systemd/system", program: str = "/usr/bin/systemd-run") -> list[str]:
+    """What puts the daemon into a cgroup of its own where systemd keeps them; empty where it does not.
+
+    Below the caller's own scope it would end with the caller's session.
+    """
+    if not os.path.isdir(systemd) or not os.access(program, os.X_OK):
+        return []
+    user = [] if uid == 0 else ["--user"]
+    return [program, *user, "--scope", "--quiet", "--collect", "--property=Delegate=yes", "--"]
+
+
+def _start_below_systemd_or_alone(endpoint: Endpoint, env: dict[str, str], log: str, offset: int, uid: int) -> None:
+    scope = scope_argv(uid)
+    if scope:
+        try:
+            return _await(endpoint, _spawn(log, env, scope + daemon_argv()), log, offset)
+        except Failure:
+            # A user without a bus, a container with systemd's folder only: then without a scope.
+            pass
+    return _await(endpoint, _spawn(log, env, daemon_argv()), log, offset)
+
+
+def _spawn(log: str, env: dict[str, str], argv: list[str]) -> int:
+    """The daemon's pid (a scope is entered by the process itself). It shares nothing with us but the log."""
     _keep_descriptors()
     null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -103,8 +129,8 @@ def _spawn(log: str, env: dict[str, str]) -> int:
     try:
         os.chdir("/")
         return os.posix_spawn(
-            sys.executable,
-            [sys.executable, "-I", "-m", "hakobu.daemon", "--on-demand"],
+            argv[0],
+            argv,
             env,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, null_fd, 0),

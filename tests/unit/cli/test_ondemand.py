@@ -26,6 +26,13 @@ def test_logs_have_their_place():
     assert ondemand.log_path({"XDG_STATE_HOME": "/s"}, 7) == "/s/hakobu/daemon.log"
 
 
+def test_a_scope_of_systemds_where_there_is_systemd(tmp_path):
+    assert ondemand.scope_argv(0, systemd=f"{tmp_path}/none") == []
+    assert ondemand.scope_argv(0, systemd=str(tmp_path), program=f"{tmp_path}/none") == []
+    assert ondemand.scope_argv(0, systemd=str(tmp_path), program="/bin/sh")[:2] == ["/bin/sh", "--scope"]
+    assert ondemand.scope_argv(7, systemd=str(tmp_path), program="/bin/sh")[1] == "--user"
+
+
 @pytest.fixture
 def endpoint(tmp_path, monkeypatch):
     """An own endpoint, and an interpreter that is a script of the test's."""
