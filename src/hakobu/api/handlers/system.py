@@ -1,8 +1,8 @@
-"""`/_ping`, `/version`, `/info` and `/auth`."""
+"""`/_ping`, `/version`, `/info`, `/auth`, and the prune of a build cache that does not exist."""
 
 from http import HTTPStatus
 
-from hakobu.api import reply
+from hakobu.api import query, reply
 from hakobu.api.decode import json_body
 from hakobu.api.http.exchange import TEXT_TYPE, Reply, Request
 from hakobu.api.render import system as render
@@ -46,9 +46,16 @@ async def auth(services: Services, request: Request) -> Reply:
     return reply.json({"Status": status, "IdentityToken": ""})
 
 
+def build_prune(services: Services, request: Request) -> Reply:
+    """`docker system prune` asks for this too. There is no build cache here, so nothing is the whole answer."""
+    query.filters(request)
+    return reply.json({"CachesDeleted": None, "SpaceReclaimed": 0})
+
+
 ROUTES = (
     Route("GET", "/_ping", ping),
     Route("GET", "/version", version),
     Route("GET", "/info", info),
     Route("POST", "/auth", auth),
+    Route("POST", "/build/prune", build_prune),
 )

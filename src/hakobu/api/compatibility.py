@@ -1,0 +1,99 @@
+"""What of Docker's API is honoured, as a page made from the code itself: `python -m hakobu.api.compatibility`.
+
+Operations come from the route table. Fields of a create request that are not simply honoured stand in `REFUSED`
+and `WARNED`; tests hold that each is refused or warned about, and that no field of the wire shape is missing.
+"""
+
+import sys
+from typing import Final
+
+from hakobu.api.table import ROUTES
+from hakobu.wire.container import Config, HostConfigShape
+from hakobu.wire.operation import OPERATIONS, UNPUBLISHED
+from hakobu.wire.version import ANNOUNCED, MINIMUM
+
+REFUSED: Final[dict[str, str]] = {
+    "HostConfig.Cgroup": "joining another container's cgroup",
+    "HostConfig.DeviceRequests": "devices by request need a driver (GPUs)",
+    "HostConfig.CpuCount": "Windows",
+    "HostConfig.CpuPercent": "Windows",
+    "HostConfig.IOMaximumIOps": "Windows",
+    "HostConfig.IOMaximumBandwidth": "Windows",
+    "HostConfig.Isolation": "everything but `default` is of Windows",
+    "OnBuild": "of image builds",
+}
+"""Field to the reason. A non-empty value is answered with an error that names the field or the value."""
+
+WARNED: Final[dict[str, str]] = {
+    "HostConfig.KernelMemory": "the kernel dropped it; the reply warns",
+    "HostConfig.KernelMemoryTCP": "the kernel dropped it; the reply warns",
+}
+
+WITHOUT_EFFECT: Final[dict[str, str]] = {
+    "ArgsEscaped": "of Windows images; Docker on Linux ignores it too",
+    "Shell": "of Dockerfiles; a container never uses it",
+}
+
+
+def create_fields() -> list[str]:
+    """Every field of a create request, as a path."""
+    return [*Config.__annotations__, *(f"HostConfig.{name}" for name in HostConfigShape.__annotations__)]
+
+
+def treatment(field: str) -> str:
+    if field in REFUSED:
+        return f"refused: {REFUSED[field]}"
+    if field in WARNED:
+        return f"warned: {WARNED[field]}"
+    return f"no effect: {WITHOUT_EFFECT[field]}" if field in WITHOUT_EFFECT else "honoured"
+
+
+def page() -> str:
+    served = {(route.method, route.template) for route in ROUTES}
+    rows = [
+        f"| `{method} {template.replace('{}', '{name}')}` | {name} | {_answer(served, method, template)} |"
+        for method, template, name in OPERATIONS + UNPUBLISHED
+    ]
+    own = [
+        f"| `{r.method} {r.template.replace('{}', '{name}')}` |" for r in ROUTES if r.template.startswith("/hakobu/")
+    ]
+    fields = [f"| `{field}` | {treatment(field)} |" for field in create_fields()]
+    count = sum(_answer(served, method, template) == "honoured" for method, template, _ in OPERATIONS)
+    return "\n".join(
+        (
+            "# Compatibility with the Docker Engine API",
+            "",
+            "Made from the code by `python -m hakobu.api.compatibility`; a test fails when it is out of date.",
+            "",
+            f"Announced version {ANNOUNCED}, oldest served {MINIMUM}. {count} of {len(OPERATIONS)} published operations"
+            " are honoured; the others answer 501 with their name.",
+            "",
+            "## Operations",
+            "",
+            "| request | operation | answer |",
+            "|---|---|---|",
+            *rows,
+            "",
+            "Beyond Docker's:",
+            "",
+            "| request |",
+            "|---|",
+            *own,
+            "",
+            "## Fields of a create request",
+            "",
+            "| field | |",
+            "|---|---|",
+            *fields,
+            "",
+        )
+    )
+
+
+def _answer(served: set[tuple[str, str]], method: str, template: str) -> str:
+    ping = template == "/_ping" and ("GET", template) in served
+    return "honoured" if ping or (method, template) in served else "501"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
