@@ -1,11 +1,14 @@
 """Seccomp: a resolved filter becomes BPF, BPF is installed and read back.
 
-libseccomp compiles (10 ms for the default profile), so programs are cached by all that goes into them. Two things
-libseccomp cannot say stand in a prologue of ours before its program, one section an architecture:
+libseccomp compiles (25 ms for the default profile), so programs are cached by all that goes into them. Installing
+costs the kernel about a microsecond an instruction at every start, so the program is kept small and shallow: a tree
+of numbers (SCMP_FLTATR_CTL_OPTIMIZE 2), and no table for x32 where the kernel does not run it anyway. What libseccomp
+cannot say stands in a prologue of ours before its program, one section an architecture:
 
     * rules for system calls newer than the library's tables (numbers from 424 on are the same everywhere);
     * a number beyond the newest the profile mentions answers ENOSYS, not the default EPERM: a C library that
-      tries a call its kernel may not have yet must be able to fall back.
+      tries a call its kernel may not have yet must be able to fall back;
+    * x32 calls get the default action where they have no table.
 
 Constants: linux/seccomp.h, linux/filter.h, linux/audit.h, seccomp.h of libseccomp 2.5.
 """
@@ -17,12 +20,12 @@ import json
 import os
 import re
 import struct
-from ctypes import c_char_p, c_int, c_uint, c_uint32, c_uint64, c_void_p
-from dataclasses import dataclass
+from ctypes import c_char_p, c_int, c_long, c_uint, c_uint32, c_uint64, c_void_p
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Protocol, cast
 
-from hakobu.kernel.libc import MACHINE, oserror, syscall
+from hakobu.kernel.libc import MACHINE, function, oserror, syscall
 from hakobu.spec.seccomp import Argument, Filter, Rule
 
 SECCOMP_SET_MODE_FILTER: Final = 1
@@ -105,9 +108,14 @@ _OFFSET_NR: Final = 0
 _OFFSET_ARCH: Final = 4
 _INSTRUCTION: Final = struct.Struct("HBBI")  # struct sock_filter
 _FPROG: Final = struct.Struct("HxxxxxxP")  # struct sock_fprog
-_CACHE_FORMAT: Final = 1
+_CACHE_FORMAT: Final = 2
+_SCMP_FLTATR_CTL_OPTIMIZE: Final = 8
+_BINARY_TREE: Final = 2
+_X32: Final = "SCMP_ARCH_X32"
+_FIRST_COMMON_NUMBER: Final = 424
 
 _seccomp = syscall("seccomp", c_uint, c_uint, c_char_p)
+_raw_syscall = function("syscall", c_long, restype=c_long)
 
 
 class _ScmpArgCmp(ctypes.Structure):
@@ -119,6 +127,7 @@ class _Library(Protocol):
 
     def seccomp_init(self, default_action: int) -> int | None: ...
     def seccomp_release(self, context: int) -> None: ...
+    def seccomp_attr_set(self, context: int, attribute: int, value: int) -> int: ...
     def seccomp_arch_add(self, context: int, arch: int) -> int: ...
     def seccomp_syscall_resolve_name(self, name: bytes) -> int: ...
     def seccomp_syscall_resolve_name_arch(self, arch: int, name: bytes) -> int: ...
@@ -142,6 +151,7 @@ def _load() -> tuple[_Library, str]:
     for name, restype, argtypes in (
         ("seccomp_init", c_void_p, (c_uint32,)),
         ("seccomp_release", None, (c_void_p,)),
+        ("seccomp_attr_set", c_int, (c_void_p, c_int, c_uint32)),
         ("seccomp_arch_add", c_int, (c_void_p, c_uint32)),
         ("seccomp_syscall_resolve_name", c_int, (c_char_p,)),
         ("seccomp_syscall_resolve_name_arch", c_int, (c_uint32, c_char_p)),
@@ -192,6 +202,7 @@ class _Compilation:
     left: dict[str, int]
 
     def add_architectures(self) -> None:
+        self.library.seccomp_attr_set(self.context, _SCMP_FLTATR_CTL_OPTIMIZE, _BINARY_TREE)
         for name in self.filter.architectures:
             code = self.library.seccomp_arch_add(self.context, _ARCHITECTURES[name][0])
             if code < 0 and code != -errno.EEXIST:
@@ -240,7 +251,7 @@ class _Compilation:
         best = -1
         for name in self.filter.known:
             number = self.library.seccomp_syscall_resolve_name_arch(token, name.encode())
-            if number < 0:
+            if number == -1:
                 newer = _newer_number(name, architecture)
                 number = -1 if newer is None else newer | bit
             best = max(best, number)
@@ -253,16 +264,28 @@ def _instruction(code: int, k: int, jt: int = 0, jf: int = 0) -> bytes:
 
 def _section(numbers: list[tuple[int, int]], newest: int | None) -> list[bytes]:
     """The accumulator holds the number: return for a known one, ENOSYS beyond the newest, else fall through."""
-    section: list[bytes] = []
-    for number, action in sorted(numbers):
-        section += [_instruction(_JMP_JEQ_K, number, 0, 1), _instruction(_RET_K, action)]
+
+    def tests(some: list[tuple[int, int]]) -> list[bytes]:
+        return [
+            part
+            for number, action in some
+            for part in (_instruction(_JMP_JEQ_K, number, 0, 1), _instruction(_RET_K, action))
+        ]
+
+    low = [item for item in sorted(numbers) if item[0] & ~X32_SYSCALL_BIT < _FIRST_COMMON_NUMBER]
+    high = tests([item for item in sorted(numbers) if item not in low])
     if newest is not None:
-        section += [_instruction(_JMP_JGT_K, newest, 0, 1), _instruction(_RET_K, SECCOMP_RET_ERRNO | errno.ENOSYS)]
-    return section
+        high += [_instruction(_JMP_JGT_K, newest, 0, 1), _instruction(_RET_K, SECCOMP_RET_ERRNO | errno.ENOSYS)]
+    if not high:
+        return tests(low)
+    # Most calls are older than all of these: one comparison sends them on.
+    first = min([number for number, _ in numbers if (number, _) not in low] + ([newest] if newest is not None else []))
+    return [*tests(low), _instruction(_JMP_JGE_K, first, 1, 0), _instruction(_JMP_JA, len(high)), *high]
 
 
 def _prologue(compilation: _Compilation) -> bytes:
     architectures = compilation.filter.architectures
+    default = _action(compilation.filter.default_action, compilation.filter.default_errno_ret)
     permissive = compilation.filter.default_action in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE")
     sections: list[tuple[int, int, list[bytes]]] = []
     for name in architectures:
@@ -276,6 +299,8 @@ def _prologue(compilation: _Compilation) -> bytes:
         section = _section(numbers, None if newest == -1 else newest)
         if section:
             sections.append((token, bit, section))
+    if AUDIT_ARCH_X86_64 in [_ARCHITECTURES[name][1] for name in architectures] and _X32 not in architectures:
+        sections.append((AUDIT_ARCH_X86_64, X32_SYSCALL_BIT, [_instruction(_RET_K, default)]))
     return _assemble(sections)
 
 
@@ -296,8 +321,24 @@ def _assemble(sections: list[tuple[int, int, list[bytes]]]) -> bytes:
     return b"".join(program)
 
 
+@cache
+def x32_runs() -> bool:
+    """Whether this kernel takes x32 calls (Debian's does so only when it is booted with syscall.x32=y)."""
+    ctypes.set_errno(0)
+    _raw_syscall(X32_SYSCALL_BIT | 39)  # getpid
+    return MACHINE == "x86_64" and ctypes.get_errno() != errno.ENOSYS
+
+
+def _effective(wanted: Filter) -> Filter:
+    """Without the x32 table where no x32 call can run."""
+    if _X32 not in wanted.architectures or x32_runs():
+        return wanted
+    return replace(wanted, architectures=tuple(name for name in wanted.architectures if name != _X32))
+
+
 def compile_filter(wanted: Filter) -> bytes:
     """The filter as an array of struct sock_filter. OSError names the system call that could not be said."""
+    wanted = _effective(wanted)
     library, _ = _load()
     context = library.seccomp_init(_action(wanted.default_action, wanted.default_errno_ret))
     if not context:
@@ -326,7 +367,7 @@ def _export(library: _Library, context: int) -> bytes:
 
 
 def _cache_key(wanted: Filter) -> str:
-    made_from = [_CACHE_FORMAT, MACHINE, os.uname().release, library_version(), wanted.to_json()]
+    made_from = [_CACHE_FORMAT, MACHINE, os.uname().release, library_version(), _effective(wanted).to_json()]
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
