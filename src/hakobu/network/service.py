@@ -113,17 +113,32 @@ class Networking:
         }
         pools: list[Pool] = []
         if s.bip:
-            pools.append(Pool(subnet=s.bip, gateway=s.bip.split("/")[0], ip_range=s.fixed_cidr))
-        elif s.fixed_cidr:
-            pools.append(Pool(subnet=s.fixed_cidr))
+            pools.append(Pool(subnet=s.bip, gateway=s.bip.split("/")[0], ip_range=s.fixed_cidr, reserved=_way_out(s)))
+        elif s.fixed_cidr or s.default_gateway:
+            pools.append(Pool(subnet=s.fixed_cidr, reserved=_way_out(s)))
         if s.bip6 or s.fixed_cidr_v6:
             gateway = s.bip6.split("/")[0] if s.bip6 else ""
             pools.append(Pool(subnet=s.bip6 or s.fixed_cidr_v6, gateway=gateway))
         return _record(NetworkSpec(name="bridge", enable_ipv6=s.ipv6, options=options, pools=tuple(pools)))
 
     def ensure_default(self, existing: Iterable[Network] = ()) -> tuple[Network, ...]:
-        """The missing builtin networks, made and with addresses: store them."""
-        return tuple(self._make(n) if n.spec.driver == "bridge" else n for n in self.builtin(existing))
+        """The builtin networks that are missing, and the default one where the configuration changed; made and with
+        addresses. To be stored: a changed one keeps its id."""
+        existing = tuple(existing)
+        made = [self._make(n) if n.spec.driver == "bridge" else n for n in self.builtin(existing)]
+        return (*made, *(self._reconfigured(n) for n in existing if n.is_default and self._differs(n)))
+
+    def _differs(self, default: Network) -> bool:
+        return default.spec != self._default_record().spec
+
+    def _reconfigured(self, default: Network) -> Network:
+        """Other addresses only where other pools are asked for. What runs keeps its own until it is restarted."""
+        wanted = self._default_record().spec
+        changed = replace(default, spec=wanted)
+        if wanted.pools == default.spec.pools and wanted.enable_ipv6 == default.spec.enable_ipv6:
+            return changed
+        self.notices.append("the default bridge gets the addresses that the configuration asks for")
+        return self._make(replace(changed, pools=()))
 
     # -- networks
 
@@ -339,7 +354,7 @@ class Networking:
             endpoint_id=endpoint_id,
             ipv4=v4.address if v4 else "",
             ipv4_prefix=v4.prefix if v4 else 0,
-            ipv4_gateway=v4.gateway if v4 and not network.spec.internal else "",
+            ipv4_gateway=_gateway_of(network, v4.gateway) if v4 and not network.spec.internal else "",
             ipv6=v6.address if v6 else "",
             ipv6_prefix=v6.prefix if v6 else 0,
             ipv6_gateway=v6.gateway if v6 and not network.spec.internal else "",
@@ -437,6 +452,19 @@ class Networking:
 
 def _record(spec: NetworkSpec) -> Network:
     return Network(id=secrets.token_hex(32), created_ns=time.time_ns(), spec=spec)
+
+
+_WAY_OUT = "DefaultGatewayIPv4"
+"""Docker's name for the reserved address to which `--default-gateway` sends containers."""
+
+
+def _way_out(settings: NetworkSettings) -> dict[str, str]:
+    return {_WAY_OUT: settings.default_gateway} if settings.default_gateway else {}
+
+
+def _gateway_of(network: Network, bridge: str) -> str:
+    """The bridge itself, unless the network's pool names another way out."""
+    return next((p.reserved[_WAY_OUT] for p in network.pools if _WAY_OUT in p.reserved), bridge)
 
 
 def _end_udp_flows(rules: Iterable[PortRule]) -> None:

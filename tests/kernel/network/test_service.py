@@ -424,3 +424,26 @@ def test_publishing_by_proxy_leaves_the_kernel_out(world):
         return networking._firewall.nft.run(f"list map inet {INSTANCE.nft_table} anyports4")
 
     assert "elements" not in host.run(publish)
+
+
+def test_the_default_bridge_follows_the_configuration(world):
+    host, _ = world
+
+    def change():
+        first = Networking(INSTANCE).ensure_default()
+        settings = NetworkSettings(
+            bip="10.88.0.1/24", fixed_cidr="10.88.0.128/25", default_gateway="10.88.0.9", icc=False, mtu=1400
+        )
+        assert Networking(INSTANCE).ensure_default(first) == ()
+        networking = Networking(INSTANCE, settings)
+        (changed,) = networking.ensure_default(first)
+        stored = (changed, *first[1:])
+        networking.restore(stored)
+        end = networking.join(changed, EndpointSpec(network="bridge"))
+        listed = subprocess.run(f"ip -br addr show {changed.bridge}", shell=True, capture_output=True, text=True).stdout
+        return first[0].id == changed.id, end, networking.ensure_default(stored), listed
+
+    same, end, again, listed = host.run(change)
+    assert same and again == ()
+    assert (end.ipv4, end.ipv4_prefix, end.ipv4_gateway) == ("10.88.0.128", 24, "10.88.0.9")
+    assert "10.88.0.1/24" in listed and "172.17" not in listed
