@@ -1,0 +1,269 @@
+"""Every part of an engine, made and connected. The one list of who is given what.
+
+`Engine` only holds what must be opened, served and closed; no part gets it as a whole.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+from dataclasses import dataclass
+
+from hakobu.daemon.tables import Containers as ContainerTable
+from hakobu.daemon.tables import Networks as NetworkTable
+from hakobu.engine.announce import object_event
+from hakobu.engine.background import Background
+from hakobu.engine.bus import Bus
+from hakobu.engine.commit import Committer
+from hakobu.engine.config import EngineConfig, NetworkConfig
+from hakobu.engine.containers import ContainerService
+from hakobu.engine.copying import Copier, streaming
+from hakobu.engine.creating import Creator
+from hakobu.engine.ending import Monitor
+from hakobu.engine.endpoints import Endpoints
+from hakobu.engine.execs import ExecService
+from hakobu.engine.health import HealthWatch
+from hakobu.engine.images import ImageService, Puller
+from hakobu.engine.netbook import NetBook
+from hakobu.engine.networks import NetworkService
+from hakobu.engine.observing import CgroupFreezer, Observer
+from hakobu.engine.planning import Planner
+from hakobu.engine.records import Records
+from hakobu.engine.recovery import Recovery, stale
+from hakobu.engine.removing import Remover
+from hakobu.engine.roots import ContainerRoots
+from hakobu.engine.services import Services
+from hakobu.engine.starting import Gates, Pending, Starter, Traces
+from hakobu.engine.stopping import Stopper
+from hakobu.engine.system import SystemService
+from hakobu.engine.thread import OneThread
+from hakobu.engine.updating import Updater
+from hakobu.engine.volumes import VolumeService
+from hakobu.engine.waiting import Waiters
+from hakobu.kernel.cgroup import open_tree
+from hakobu.network.service import Networking, NetworkSettings
+from hakobu.runtime.link import Shims
+from hakobu.spec.container import Status
+from hakobu.store.open import Stores, open_stores
+
+_log = logging.getLogger("hakobu.daemon")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What the process of a daemon opens and closes."""
+
+    config: EngineConfig
+    services: Services
+    stores: Stores
+    shims: Shims
+    networking: Networking
+    thread: OneThread
+    background: Background
+    bus: Bus
+    records: Records
+    book: NetBook
+    monitor: Monitor
+    recovery: Recovery
+    endpoints: Endpoints
+
+    async def open(self) -> None:
+        """Afterwards the API may answer: everything that runs was adopted."""
+        await self.shims.open()
+        await self._open_networks()
+        self.background.spawn(self.monitor.run(), "monitor")
+        for name in stale(self.config.instance.shims_dir, frozenset(c.id for c in self.records)):
+            await self.shims.delete(name)
+        await self.recovery.adopt()
+        await self._restore_networks()
+        self.background.spawn(self.recovery.start_due(), "restart policies")
+        self.background.spawn(self._tend(), "housekeeping")
+
+    async def _open_networks(self) -> None:
+        for network in await self.thread.call(self.networking.ensure_default, tuple(self.book)):
+            await self.book.add(network)
+
+    async def _restore_networks(self) -> None:
+        """Bridges, addresses, rules and names of what runs; what was changed on the host is said."""
+        running = self.endpoints.running()
+        held = [e for c in running for e in c.endpoints]
+        published = [(c.id, c.endpoints[0], c.ports) for c in running if c.ports and c.endpoints]
+        await self.thread.call(self.networking.restore, tuple(self.book), held, published)
+        await self.thread.call(self.networking.resolver_restore, tuple(self.book), running)
+        for notice in await self.thread.call(self.networking.take_notices):
+            _log.info("%s", notice)
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(10)
+            await asyncio.to_thread(self.stores.pool.trim)
+            for notice in await self.thread.call(self.networking.take_notices):
+                _log.info("%s", notice)
+
+    @property
+    def is_needed(self) -> bool:
+        """A container that runs or would be started again keeps an on-demand engine alive."""
+        alive = (Status.RUNNING, Status.PAUSED, Status.RESTARTING)
+        return any(c.state.status in alive or c.spec.restart.name != "no" for c in self.records)
+
+    async def close(self) -> None:
+        """Without live-restore containers are stopped first; with it they run on."""
+        if not self.config.live_restore:
+            await self._stop_all()
+        self.bus.close()
+        await self.background.close()
+        self.shims.close()
+        await self.thread.call(self.networking.close)
+        self.thread.close()
+        await asyncio.to_thread(self.stores.close)
+
+    async def _stop_all(self) -> None:
+        limit = self.config.shutdown_timeout_s
+        running = [c.id for c in self.endpoints.running()]
+        stops = (self.services.containers.stop(i, min(limit, 10)) for i in running)
+        await asyncio.gather(*stops, return_exceptions=True)
+
+
+def build(config: EngineConfig) -> Engine:
+    """Opens the store; everything else is only made, not started."""
+    instance = config.instance
+    stores = open_stores(instance)
+    for lost in stores.database.lost:
+        _log.error("state database: %s", lost)
+    container_table, network_table = ContainerTable(stores.database), NetworkTable(stores.database)
+    existing, broken = container_table.load()
+    for what in broken:
+        _log.error("%s", what)
+    records = Records(container_table, existing)
+    book = NetBook(network_table, network_table.load())
+    bus, background, waiters = Bus(), Background(), Waiters()
+    shims = Shims(instance.shims_dir, failpoint=config.failpoints)
+    networking, thread = Networking(instance, _network_settings(config.network)), OneThread("hakobu-network")
+    endpoints = Endpoints(instance, config.network, networking, thread, book, records, instance.container_dir)
+    tree = open_tree()
+
+    def volume_event(action: str, name: str, driver: str) -> None:
+        object_event(bus, "volume", action, name, driver=driver)
+
+    roots = ContainerRoots(stores, records, instance.container_dir, volume_event)
+    planner = Planner(
+        config, records, endpoints, roots.rootfs, instance.container_dir, tree, f"{instance.data_root}/cache"
+    )
+    execs = ExecService(records, shims, bus, planner.exec)
+    pending, traces, gates = Pending(), Traces(), Gates()
+    health = HealthWatch(records, execs, bus, background)
+    starter = Starter(records, shims, endpoints, bus, planner.start, pending, traces, gates, health.begin)
+    freezer = CgroupFreezer(records, planner.cgroup)
+    stopper = Stopper(records, shims, bus, waiters, freezer)
+
+    def forget(container_id: str) -> None:
+        traces.forget(container_id)
+        gates.forget(container_id)
+        for attachment in pending.take(container_id):
+            os.close(attachment.fd)
+
+    remover = Remover(records, stopper, roots, endpoints, bus, waiters, execs, forget)
+    monitor = Monitor(
+        records,
+        shims,
+        endpoints,
+        bus,
+        waiters,
+        execs,
+        starter,
+        gates,
+        background,
+        remover.remove_ended,
+        health.end,
+    )
+    images = ImageService(stores, records, bus, Puller(), streaming)
+    creator = Creator(
+        records,
+        roots,
+        bus,
+        images.get,
+        lambda ref: book.get(ref).name,
+        lambda container_id, driver: _log_path(config, container_id, driver),
+        config.log,
+    )
+    containers = ContainerService(
+        records=records,
+        creator=creator,
+        starter=starter,
+        stopper=stopper,
+        remover=remover,
+        copier=Copier(stores, roots, records, shims),
+        committer=Committer(stores, roots, images.record, images.tag),
+        observer=Observer(records, planner.cgroup),
+        updater=Updater(records, bus, planner.cgroup),
+        execs=execs,
+        waiters=waiters,
+        runtime=shims,
+        freezer=freezer,
+        net=endpoints,
+        events=bus,
+        pending=pending,
+        traces=traces,
+        gates=gates,
+        foresee=planner.foresee,
+        ancestors=images.ancestors,
+    )
+    services = Services(
+        containers=containers,
+        execs=execs,
+        images=images,
+        networks=NetworkService(instance, book, records, networking, thread, endpoints, shims, bus),
+        volumes=VolumeService(stores, records, bus),
+        events=bus,
+        system=SystemService(config, records, stores, bus, tree, _instance_id(stores), lambda: len(background)),
+    )
+    recovery = Recovery(records, shims, monitor, starter, health, endpoints, bus, planner.cgroup)
+    return Engine(
+        config,
+        services,
+        stores,
+        shims,
+        networking,
+        thread,
+        background,
+        bus,
+        records,
+        book,
+        monitor,
+        recovery,
+        endpoints,
+    )
+
+
+def _network_settings(config: NetworkConfig) -> NetworkSettings:
+    return NetworkSettings(
+        default_address_pools=config.address_pools,
+        bip=config.bip,
+        fixed_cidr=config.fixed_cidr,
+        fixed_cidr_v6=config.fixed_cidr_v6,
+        default_gateway=config.default_gateway,
+        ipv6=config.ipv6,
+        icc=config.icc,
+        ip_masq=config.masquerade,
+        ip_forward=config.ip_forward,
+        mtu=config.mtu,
+        firewall=config.firewall,
+        publish_proxy=config.publish_mode == "proxy",
+    )
+
+
+def _log_path(config: EngineConfig, container_id: str, driver: str) -> str:
+    """Empty for the driver that keeps nothing."""
+    if driver == "none":
+        return ""
+    return f"{config.instance.container_dir(container_id)}/{container_id}-json.log"
+
+
+def _instance_id(stores: Stores) -> str:
+    """Made once, kept in the database."""
+    found = stores.database.call(lambda c: c.get_meta("instance_id"))
+    if found:
+        return found
+    made = secrets.token_hex(16)
+    stores.database.call(lambda c: c.set_meta("instance_id", made))
+    return made

@@ -1,0 +1,173 @@
+"""Copying in and out of containers, export, diff and sizes: on the running container's root, or on its snapshot.
+
+The root is a descriptor that the shim hands over, walked from outside by a worker; of a stopped container a
+worker mounts the overlay in a namespace of its own for the time of the walk.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from hakobu.engine.records import Records
+from hakobu.engine.roots import ContainerRoots
+from hakobu.engine.services import Archive, Change, ContainerSize, PathStat
+from hakobu.errors import HakobuError, Kind
+from hakobu.runtime.defaults import INIT_LAYER
+from hakobu.runtime.passwd import resolve
+from hakobu.spec.container import Container, Status
+from hakobu.spec.plan import Runtime
+from hakobu.store.open import Stores
+
+_ALIVE = (Status.RUNNING, Status.PAUSED)
+
+
+class NoSuchPath(HakobuError):
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, name: str, path: str) -> None:
+        super().__init__(f"Could not find the file {path} in container {name}")
+
+
+class NotADirectory(HakobuError):
+    kind = Kind.INVALID
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"extraction point is not a directory: {path}")
+
+
+class Copier:
+    def __init__(self, stores: Stores, roots: ContainerRoots, records: Records, runtime: Runtime) -> None:
+        self._stores, self._roots, self._records, self._runtime = stores, roots, records, runtime
+
+    async def _root(self, container: Container) -> "tuple[dict[str, object], tuple[int, ...]]":
+        """What a worker needs to see the container's root; the descriptor, if there is one, is the caller's."""
+        current = self._records.get(container.id)
+        if current.state.status in _ALIVE:
+            return {}, (await self._runtime.root(container.id),)
+        return {"overlay": await asyncio.to_thread(self._roots.overlay, current)}, ()
+
+    async def _work(self, container: Container, job: str, args: "dict[str, object]", *first: int) -> object:
+        where, fds = await self._root(container)
+        try:
+            return await asyncio.to_thread(self._stores.pool.run, job, {**where, **args}, (*first, *fds))
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    async def stat(self, container: Container, path: str) -> PathStat:
+        facts = cast("dict[str, Any] | None", await self._work(container, "stat", {"path": _absolute(path)}))
+        if facts is None:
+            raise NoSuchPath(container.name, path)
+        name = os.path.basename(_absolute(path).rstrip("/")) or "/"
+        return PathStat(name, facts["size"], facts["mode"], facts["mtime_ns"], facts["link"])
+
+    async def copy_out(self, container: Container, path: str) -> Archive:
+        stat = await self.stat(container, path)
+        where, fds = await self._root(container)
+        inside = os.path.normpath(_absolute(path))
+        name = "." if path.rstrip("/").endswith("/.") or inside == "/" else os.path.basename(inside)
+        args = {**where, "path": inside, "name": "" if inside == "/" else name}
+        return streaming(lambda fd: self._stores.pool.run("pack-tree", args, (fd, *fds)), stat, fds)
+
+    async def export(self, container: Container) -> Archive:
+        where, fds = await self._root(container)
+        skip = [m.target + "/" for m in container.mounts]
+        args = {**where, "path": "/", "name": "", "one_device": True, "skip": skip}
+        return streaming(lambda fd: self._stores.pool.run("pack-tree", args, (fd, *fds)), None, fds)
+
+    async def copy_in(
+        self, container: Container, path: str, source_fd: int, *, no_overwrite_dir_non_dir: bool, copy_owner: bool
+    ) -> None:
+        try:
+            target = await self.stat(container, _absolute(path).rstrip("/") + "/")
+            if target.mode & 0o170000 != 0o040000:
+                raise NotADirectory(path)
+            args: dict[str, object] = {
+                "path": _absolute(path),
+                "no_overwrite_dir_non_dir": no_overwrite_dir_non_dir,
+                "owner": await self._owner(container) if copy_owner else None,
+            }
+            self._refuse_read_only(container, path)
+            await self._work(container, "apply", args, source_fd)
+        finally:
+            os.close(source_fd)
+
+    def _refuse_read_only(self, container: Container, path: str) -> None:
+        inside = os.path.normpath(_absolute(path))
+        for mount in sorted(container.mounts, key=lambda m: -len(m.target)):
+            if inside == mount.target or inside.startswith(f"{mount.target}/"):
+                if not mount.read_write:
+                    raise ReadOnly("mounted volume is marked read-only")
+                return
+        if container.spec.security.read_only_rootfs:
+            raise ReadOnly("container rootfs is marked read-only")
+
+    async def _owner(self, container: Container) -> Sequence[int]:
+        """The ids of the container's user, by the image's own files."""
+        _, fds = await self._root(container)
+        if not fds:
+            rootfs = await asyncio.to_thread(self._roots.rootfs, container)
+            fds = (os.open(f"{rootfs.snapshots_dir}/{rootfs.lower[-1]}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),)
+        try:
+            found = resolve(fds[0], container.user, ())
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return found.uid, found.gid
+
+    async def changes(self, container: Container) -> Sequence[Change]:
+        rootfs = await asyncio.to_thread(self._roots.rootfs, container)
+        base = rootfs.snapshots_dir
+        skip = [m.target for m in container.mounts] + [e.path for e in INIT_LAYER]
+        args = {
+            "upper": f"{base}/{rootfs.upper}",
+            "lowers": [f"{base}/{name}" for name in rootfs.lower],
+            "skip": skip,
+        }
+        found = await asyncio.to_thread(self._stores.pool.run, "diff", args)
+        return [Change(path, kind) for path, kind in found]
+
+    async def size(self, container: Container) -> ContainerSize:
+        rootfs = await asyncio.to_thread(self._roots.rootfs, container)
+        args = {"directories": [f"{rootfs.snapshots_dir}/{rootfs.upper}"]}
+        writable = (await asyncio.to_thread(self._stores.pool.run, "usage", args))[0]
+        image = self._stores.images.find(container.image_id)
+        return ContainerSize(writable, writable + (image.size_bytes if image else 0))
+
+
+class ReadOnly(HakobuError):
+    kind = Kind.INVALID
+
+
+def _absolute(path: str) -> str:
+    return path if path.startswith("/") else f"/{path}"
+
+
+def streaming(write: Callable[[int], object], stat: PathStat | None = None, fds: Sequence[int] = ()) -> Archive:
+    """A tar stream written by a thread into a pipe; `finish` waits for it and raises what went wrong."""
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            write(write_fd)
+        except BrokenPipeError:
+            pass
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            os.close(write_fd)
+            for fd in fds:
+                os.close(fd)
+
+    thread = threading.Thread(target=work, name="archive", daemon=True)
+    thread.start()
+
+    def finish() -> None:
+        thread.join()
+        if failure:
+            raise failure[0]
+
+    return Archive(read_fd, stat, finish)

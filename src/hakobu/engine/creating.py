@@ -1,0 +1,167 @@
+"""Creating a container: its record, its root file system and its volumes; nothing runs yet.
+
+Everything that can be refused is refused before anything is made; what was made is undone when a later part
+fails. The name is taken first, so that two creates of one name never both succeed.
+"""
+
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from hakobu.engine import namer
+from hakobu.engine.announce import container_event
+from hakobu.engine.clock import now_ns
+from hakobu.engine.merge import merge
+from hakobu.engine.ports import Roots
+from hakobu.engine.records import Records, check_name
+from hakobu.engine.services import CreatedContainer, Events, Image
+from hakobu.engine.starting import parse_size
+from hakobu.engine.validate import check_spec
+from hakobu.errors import Invalid
+from hakobu.spec.container import Container, ContainerSpec, EndpointSpec, LogConfig
+from hakobu.spec.step import Json
+
+LOG_DRIVERS = frozenset({"json-file", "local", "none"})
+
+
+class FindImage(Protocol):
+    def __call__(self, ref: str) -> Image: ...
+
+
+class CheckNetwork(Protocol):
+    def __call__(self, ref: str) -> str:
+        """The network's name; raises when there is none."""
+        ...
+
+
+class LogPath(Protocol):
+    def __call__(self, container_id: str, driver: str) -> str: ...
+
+
+class Creator:
+    """Creates containers from specifications."""
+
+    def __init__(
+        self,
+        records: Records,
+        roots: Roots,
+        events: Events,
+        image: FindImage,
+        network: CheckNetwork,
+        log_path: LogPath,
+        default_log: LogConfig,
+    ) -> None:
+        self._default_log = default_log
+        self._records, self._roots, self._events = records, roots, events
+        self._image, self._network, self._log_path = image, network, log_path
+
+    async def create(self, spec: ContainerSpec, name: str) -> CreatedContainer:
+        image = self._image(spec.image)
+        warnings = check_spec(spec, self._records)
+        container = self.describe(spec, image)
+        container = replace(container, name=self._take_name(name, container.id))
+        try:
+            await self._make(container)
+        except BaseException:
+            self._records.unreserve(container.name, container.id)
+            await self._roots.remove(container.id)
+            raise
+        container_event(self._events, container, "create")
+        return CreatedContainer(container.id, warnings)
+
+    async def _make(self, container: Container) -> None:
+        await self._roots.prepare(container.id, container.image_id)
+        mounts = await self._roots.volumes(container)
+        await self._records.add(replace(container, mounts=mounts))
+
+    def _take_name(self, wanted: str, container_id: str) -> str:
+        name = check_name(wanted) if wanted else namer.choose(lambda n: self._records.holder_of(n) is not None)
+        self._records.reserve(name, container_id)
+        return name
+
+    def foresee(self, spec: ContainerSpec) -> Container:
+        """The container a create would make, for a plan of its start; nothing is made."""
+        return replace(self.describe(spec, self._image(spec.image)), name="preview")
+
+    def describe(self, spec: ContainerSpec, image: Image) -> Container:
+        """The container a create would make, without a name and without making it. Pure but for its id."""
+        container_id = secrets.token_hex(32)
+        merged = merge(spec, image_config(image))
+        spec = replace(spec, endpoints=self._endpoints(spec), log=self._log(spec.log))
+        driver = spec.log.driver
+        check_log_options(spec.log.options)
+        return Container(
+            id=container_id,
+            name="",
+            created_ns=now_ns(),
+            spec=spec,
+            image_id=image.id,
+            image_ref=spec.image,
+            platform="linux",
+            entrypoint=merged.entrypoint,
+            command=merged.command,
+            env=merged.env,
+            working_dir=merged.working_dir,
+            user=merged.user,
+            hostname=_hostname(spec, container_id),
+            labels=merged.labels,
+            exposed_ports=merged.exposed_ports,
+            volumes=merged.volumes,
+            stop_signal=merged.stop_signal,
+            healthcheck=merged.healthcheck,
+            log_path=self._log_path(container_id, driver),
+        )
+
+    def _log(self, given: LogConfig) -> LogConfig:
+        """Without a driver the engine's default, its options included; a driver that does not exist is refused."""
+        if not given.driver:
+            options = {**self._default_log.options, **given.options}
+            given = LogConfig(driver=self._default_log.driver or "json-file", options=options)
+        if given.driver not in LOG_DRIVERS:
+            raise Invalid(
+                f"logger: no log driver named '{given.driver}' is registered",
+                field="LogConfig",
+                hint=f"there are {', '.join(sorted(LOG_DRIVERS))}",
+            )
+        return given
+
+    def _endpoints(self, spec: ContainerSpec) -> tuple[EndpointSpec, ...]:
+        """The networks it is to join; the mode names the first one, and `host` and the like join none."""
+        mode = spec.network_mode or "default"
+        if spec.network_disabled or mode in ("none", "host") or mode.startswith("container:"):
+            return ()
+        first = "bridge" if mode in ("default", "bridge") else mode
+        known = {self._network(e.network if e.network != "default" else "bridge"): e for e in spec.endpoints}
+        first_name = self._network(first)
+        chosen = known.pop(first_name, EndpointSpec(network=first_name))
+        return (
+            replace(chosen, network=first_name),
+            *(replace(endpoint, network=name) for name, endpoint in known.items()),
+        )
+
+
+def image_config(image: Image) -> Mapping[str, Json]:
+    config = image.config.get("config")
+    return config if isinstance(config, dict) else {}
+
+
+def check_log_options(options: Mapping[str, str]) -> None:
+    """Sizes and counts of a log must parse now, not at the start."""
+    for key in ("max-size", "max-file"):
+        value = options.get(key, "1")
+        try:
+            number = parse_size(value) if key == "max-size" else int(value)
+        except ValueError:
+            raise Invalid(f"invalid value for {key}: {value}", field="LogConfig") from None
+        if number == 0 or number < -1:
+            raise Invalid(f"invalid value for {key}: {value}", field="LogConfig")
+
+
+def _hostname(spec: ContainerSpec, container_id: str) -> str:
+    if spec.hostname:
+        return spec.hostname
+    if spec.namespaces.uts == "host" or spec.network_mode == "host":
+        return socket.gethostname()
+    return container_id[:12]

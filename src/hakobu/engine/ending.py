@@ -1,0 +1,148 @@
+"""The monitor: what shims report becomes what records say.
+
+An end is told once: rules and addresses are let go, the record is saved, those who wait are woken, and the
+restart policy or the automatic removal follows. An end is never told before its start (see the gates).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from hakobu.engine.announce import container_event, object_event
+from hakobu.engine.background import Background
+from hakobu.engine.clock import monotonic_s, now_ns
+from hakobu.engine.execs import ExecService
+from hakobu.engine.ports import Net
+from hakobu.engine.records import Records
+from hakobu.engine.restarting import next_delay_s, wants_restart
+from hakobu.engine.services import Events
+from hakobu.engine.starting import Gates, Starter
+from hakobu.engine.waiting import Waiters
+from hakobu.errors import HakobuError
+from hakobu.spec.container import Container, State, Status
+from hakobu.spec.plan import Exit, Runtime, RuntimeEvent
+
+Remove = Callable[[str], Awaitable[None]]
+"""Removes an ended container of `--rm` with its anonymous volumes."""
+
+
+class Monitor:
+    """Consumes the runtime's events for as long as the engine runs."""
+
+    def __init__(
+        self,
+        records: Records,
+        runtime: Runtime,
+        net: Net,
+        events: Events,
+        waiters: Waiters,
+        execs: ExecService,
+        starter: Starter,
+        gates: Gates,
+        background: Background,
+        remove: Remove,
+        stopped: Callable[[str], None],
+    ) -> None:
+        self._stopped_hook = stopped
+        self._records, self._runtime, self._net, self._events = records, runtime, net, events
+        self._waiters, self._execs, self._starter, self._gates = waiters, execs, starter, gates
+        self._background, self._remove = background, remove
+        self._delays: dict[str, float] = {}
+
+    async def run(self) -> None:
+        async for event in self._runtime.events():
+            self._background.spawn(self._handle(event), f"{event.kind} of {event.container_id[:12]}")
+
+    async def _handle(self, event: RuntimeEvent) -> None:
+        container = self._records.by_id(event.container_id)
+        match event.kind:
+            case "exit" if event.exec_id and event.exit is not None:
+                self._execs.exited(event.container_id, event.exec_id, event.exit)
+            case "exit" if event.exit is not None:
+                await self.ended(event.container_id, event.exit)
+            case "gone" if container is not None:
+                await self.ended(event.container_id, Exit(code=137, signal=9, oom_killed=False, finished_ns=now_ns()))
+            case "oom" if container is not None:
+                container_event(self._events, container, "oom")
+            case "detach" if container is not None:
+                container_event(self._events, container, "exec_detach" if event.exec_id else "detach")
+            case _:
+                pass
+
+    async def ended(self, container_id: str, exit: Exit) -> None:
+        """Tells the end of a run; also for what ended while no daemon was there."""
+        async with self._gates.of(container_id):
+            container = self._records.by_id(container_id)
+            if container is None or container.state.status not in (Status.RUNNING, Status.PAUSED):
+                return
+            self._stopped_hook(container_id)
+            self._execs.container_ended(container_id)
+            await self._runtime.delete(container_id)
+            await self._net.leave(container)
+            again = wants_restart(container, exit.code)
+            container = await self._records.change(container_id, ports=(), state=_ended_state(container, exit, again))
+            self._tell(container, exit)
+        await self._after(container, exit, again)
+
+    def _tell(self, container: Container, exit: Exit) -> None:
+        ran_s = max(0, exit.finished_ns - container.state.started_ns) // 1_000_000_000
+        if exit.oom_killed:
+            container_event(self._events, container, "oom")
+        container_event(self._events, container, "die", exitCode=str(exit.code), execDuration=str(ran_s))
+        for endpoint in container.endpoints:
+            object_event(
+                self._events,
+                "network",
+                "disconnect",
+                endpoint.network_id,
+                container=container.id,
+                name=endpoint.network_name,
+                type="bridge",
+            )
+
+    async def _after(self, container: Container, exit: Exit, again: bool) -> None:
+        if again:
+            self._background.spawn(self._restart(container), f"restart of {container.name}")
+            return
+        self._delays.pop(container.id, None)
+        self._waiters.exited(container.id, exit.code)
+        if container.spec.auto_remove:
+            await self._remove(container.id)
+
+    async def _restart(self, container: Container) -> None:
+        ran_s = monotonic_s() - self._starter.started_at_s.get(container.id, 0.0)
+        delay_s = next_delay_s(self._delays.get(container.id, 0.0), ran_s)
+        self._delays[container.id] = delay_s
+        await asyncio.sleep(delay_s)
+        async with self._records.lock(container.id):
+            current = self._records.by_id(container.id)
+            if current is None or current.state.status is not Status.RESTARTING:
+                return
+            await self._records.change(container.id, restart_count=current.restart_count + 1)
+            try:
+                await self._starter.start_locked(container.id, restarting=True)
+            except HakobuError as error:
+                await self._restart_failed(container.id, error)
+
+    async def _restart_failed(self, container_id: str, error: HakobuError) -> None:
+        """A start that fails counts as a run that ended at once: the policy decides again."""
+        container = self._records.by_id(container_id)
+        if container is None:
+            return
+        code = int(getattr(error, "exit_code", 128))
+        if wants_restart(container, code):
+            container = await self._records.change_state(container_id, status=Status.RESTARTING)
+            self._background.spawn(self._restart(container), f"restart of {container.name}")
+        else:
+            self._waiters.exited(container_id, code, error.message)
+
+
+def _ended_state(container: Container, exit: Exit, again: bool) -> State:
+    return replace(
+        container.state,
+        status=Status.RESTARTING if again else Status.EXITED,
+        pid=0,
+        exit_code=exit.code,
+        oom_killed=exit.oom_killed,
+        finished_ns=exit.finished_ns,
+    )

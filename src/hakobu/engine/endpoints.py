@@ -1,0 +1,186 @@
+"""A container's part of its networks: addresses at the start, files, rules and names, and letting go at the end.
+
+Implements `ports.Net` on `network/`'s facade, which is synchronous and has one thread of its own.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from hakobu.engine.config import NetworkConfig
+from hakobu.engine.netbook import NetBook
+from hakobu.engine.records import Records
+from hakobu.engine.thread import OneThread
+from hakobu.errors import Invalid
+from hakobu.network import files, naming
+from hakobu.network import ports as published
+from hakobu.network.service import Networking
+from hakobu.network.steps import next_interface, plan_container, publishing_endpoint
+from hakobu.spec.container import Container, Endpoint, Status
+from hakobu.spec.instance import Instance
+from hakobu.spec.network import Network
+from hakobu.spec.plan import Created
+from hakobu.spec.step import Step
+
+Joined = tuple[tuple[Network, Endpoint], ...]
+
+
+class Endpoints:
+    """`directory_of` is a container's directory on the host."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        config: NetworkConfig,
+        networking: Networking,
+        thread: OneThread,
+        book: NetBook,
+        records: Records,
+        directory_of: Callable[[str], str],
+    ) -> None:
+        self._instance, self._config = instance, config
+        self._networking, self._thread, self._book, self._records = networking, thread, book, records
+        self._directory_of = directory_of
+
+    async def join(self, container: Container) -> tuple[Endpoint, ...]:
+        joined: list[Endpoint] = []
+        try:
+            for spec in container.spec.endpoints:
+                network = self._book.get(spec.network)
+                interface = next_interface(joined)
+                joined.append(await self._thread.call(self._networking.join, network, spec, interface))
+        except BaseException:
+            for endpoint in joined:
+                await self._thread.call(self._networking.leave, endpoint)
+            raise
+        return tuple(joined)
+
+    async def write_files(self, container: Container) -> None:
+        await asyncio.to_thread(self._write_files, container)
+
+    def plan(self, container: Container) -> tuple[Step, ...]:
+        """Pure: what the start does to the container's network."""
+        mode = container.spec.network_mode
+        if mode == "host" or mode.startswith("container:"):
+            return ()
+        bindings = tuple(
+            replace(p, host_ip=p.host_ip or self._config.default_host_ip) for p in published.wanted(container)
+        )
+        return plan_container(self._instance, self.joined(container), bindings)
+
+    def joined(self, container: Container) -> Joined:
+        """Endpoints with the networks they are on; one whose network is gone is left out."""
+        pairs = ((self._book.by_id(e.network_id), e) for e in container.endpoints)
+        return tuple((n, e) for n, e in pairs if n is not None)
+
+    async def opened(self, container: Container, created: Created) -> None:
+        joined = self.joined(container)
+        if created.ports and (endpoint := publishing_endpoint(joined)) is not None:
+            await self._thread.call(self._networking.publish, container.id, endpoint, created.ports)
+        networks = [n for n, _ in joined]
+        if any(naming.has_names(n) for n in networks):
+            await self._publish_names(container)
+            await self._thread.call(self._networking.resolver_join, container.id, created.pid, networks)
+
+    async def leave(self, container: Container) -> None:
+        await self._thread.call(self._networking.unpublish, container.id)
+        for endpoint in container.endpoints:
+            await self._thread.call(self._networking.leave, endpoint)
+        if any(naming.has_names(n) for n, _ in self.joined(container)):
+            await self._thread.call(self._networking.resolver_leave, container.id)
+            await self._publish_names(without=container.id)
+
+    async def reopen(self, container: Container) -> None:
+        """After a connect or disconnect while it runs: rules and names anew, and the files its root shows."""
+        await self._thread.call(self._networking.unpublish, container.id)
+        joined = self.joined(container)
+        if container.ports and (endpoint := publishing_endpoint(joined)) is not None:
+            await self._thread.call(self._networking.publish, container.id, endpoint, container.ports)
+        networks = [n for n, _ in joined]
+        if any(naming.has_names(n) for n in networks):
+            await self._publish_names()
+            await self._thread.call(self._networking.resolver_join, container.id, container.state.pid, networks)
+        await self.write_files(container)
+
+    async def renamed(self, container: Container) -> None:
+        if any(naming.has_names(n) for n, _ in self.joined(container)):
+            await self._publish_names()
+
+    async def _publish_names(self, starting: Container | None = None, without: str = "") -> None:
+        """`starting` is not yet recorded as running, `without` not yet as ended."""
+        running = [c for c in self.running() if c.id != without and (starting is None or c.id != starting.id)]
+        if starting is not None:
+            running.append(starting)
+        await self._thread.call(self._networking.publish_names, tuple(self._book), running)
+
+    def running(self) -> Sequence[Container]:
+        return [c for c in self._records if c.state.status in (Status.RUNNING, Status.PAUSED)]
+
+    # Files
+
+    def _write_files(self, container: Container) -> None:
+        directory = self._directory_of(container.id)
+        os.makedirs(directory, mode=0o710, exist_ok=True)
+        source = self._sharing(container)
+        if source is not None:
+            for name in ("hosts", "resolv.conf", "hostname"):
+                _write(f"{directory}/{name}", _read(f"{self._directory_of(source.id)}/{name}"))
+            return
+        _write(f"{directory}/hostname", files.hostname(container.hostname))
+        _write(f"{directory}/hosts", self._hosts(container))
+        _write(f"{directory}/resolv.conf", self._resolv_conf(container))
+
+    def _sharing(self, container: Container) -> Container | None:
+        mode = container.spec.network_mode
+        return self._records.get(mode.removeprefix("container:")) if mode.startswith("container:") else None
+
+    def _hosts(self, container: Container) -> str:
+        spec = container.spec
+        gateways = tuple(e.ipv4_gateway for e in container.endpoints if e.ipv4_gateway)[:1]
+        if spec.network_mode == "host":
+            return files.host_hosts(_read("/etc/hosts"), spec.extra_hosts, gateways or ("127.0.0.1",))
+        names = files.own_names(container.hostname, spec.domain_name)
+        own = [(a, names) for e in container.endpoints for a in (e.ipv4, e.ipv6) if a]
+        return files.hosts(own, spec.extra_hosts, self._links(container), gateways)
+
+    def _links(self, container: Container) -> tuple[tuple[str, str], ...]:
+        """Legacy links on the default bridge: address, and the names it answers to."""
+        found: list[tuple[str, str]] = []
+        for link in container.spec.links:
+            ref, _, alias = link.partition(":")
+            target = self._records.get(ref)
+            if not target.endpoints or target.state.status is not Status.RUNNING:
+                raise Invalid(f"Cannot link to a non running container: /{target.name} AS /{container.name}/{alias}")
+            names = dict.fromkeys((alias or target.name, target.hostname, target.name))
+            found.append((target.endpoints[0].ipv4, " ".join(names)))
+        return tuple(found)
+
+    def _resolv_conf(self, container: Container) -> str:
+        spec, config = container.spec, self._config
+        wishes = files.DnsWishes(
+            servers=spec.dns or config.dns,
+            search=spec.dns_search or config.dns_search,
+            options=spec.dns_options or config.dns_options,
+        )
+        return files.resolv_conf(
+            files.read_host_resolv_conf(),
+            wishes,
+            embedded=any(naming.has_names(n) for n, _ in self.joined(container)),
+            host_network=spec.network_mode == "host",
+        )
+
+
+def _write(path: str, text: str) -> None:
+    """In place: a running container has the very file mounted."""
+    with open(path, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o644)
+        file.write(text)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1 << 20)
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,78 @@
+"""The files of one log: the current one and what rotation left, oldest first; where a tail begins."""
+
+import gzip
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+BLOCK = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    path: str
+    compressed: bool
+
+    def open(self) -> BinaryIO:
+        raw = io.FileIO(self.path)
+        return gzip.GzipFile(fileobj=raw) if self.compressed else raw  # pyright: ignore[reportReturnType]
+
+
+def rotated(path: str) -> tuple[LogFile, ...]:
+    """`path.N`, …, `path.1` (possibly `.gz`), oldest first; without the current file."""
+    found: list[LogFile] = []
+    for number in range(1, 1000):
+        plain, packed = f"{path}.{number}", f"{path}.{number}.gz"
+        if os.path.exists(plain):
+            found.append(LogFile(plain, compressed=False))
+        elif os.path.exists(packed):
+            found.append(LogFile(packed, compressed=True))
+        else:
+            break
+    return tuple(reversed(found))
+
+
+def total_bytes(path: str) -> int:
+    """Bytes a scan of everything has to read, compressed files counted as they lie."""
+    sizes = (_size(f.path) for f in (*rotated(path), LogFile(path, compressed=False)))
+    return sum(sizes)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def blocks(file: BinaryIO, offset: int = 0) -> Iterator[bytes]:
+    """Whole lines in blocks of about `BLOCK` bytes; a last line without a newline is given as it is."""
+    file.seek(offset)
+    rest = b""
+    while data := file.read(BLOCK):
+        data = rest + data
+        cut = data.rfind(b"\n") + 1
+        rest = data[cut:]
+        if cut:
+            yield data[:cut]
+    if rest:
+        yield rest
+
+
+def tail_offset(file: BinaryIO, count: int) -> tuple[int, int]:
+    """Where the last `count` lines begin, and how many of them the file had."""
+    end = file.seek(0, os.SEEK_END)
+    position, seen = end, 0
+    while position > 0:
+        step = min(BLOCK, position)
+        position -= step
+        file.seek(position)
+        data = file.read(step)
+        index = len(data) - 1 if position + step == end and data.endswith(b"\n") else len(data)
+        while (index := data.rfind(b"\n", 0, index)) >= 0:
+            seen += 1
+            if seen == count:
+                return position + index + 1, count
+    return 0, min(count, seen + (1 if end else 0))

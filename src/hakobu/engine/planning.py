@@ -1,0 +1,190 @@
+"""The plan of a start: a container's record and its surroundings become an OCI configuration and steps.
+
+The one place where the layers' plans meet. Reading other containers' pids and compiling a filter (cached) is all
+it does beside pure composition.
+"""
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from hakobu.engine.config import EngineConfig
+from hakobu.engine.endpoints import Endpoints
+from hakobu.engine.failures import NotRunning
+from hakobu.engine.oci import Surroundings, exec_process, runtime_config
+from hakobu.engine.records import Records
+from hakobu.engine.services import ExecSpec
+from hakobu.errors import HakobuError, Kind
+from hakobu.kernel import capability, seccomp
+from hakobu.kernel.cgroup import Cgroup, Tree
+from hakobu.runtime.plan import RuntimeInputs, plan_container, plan_exec
+from hakobu.spec import seccomp as profiles
+from hakobu.spec.container import Container
+from hakobu.spec.plan import Plan
+from hakobu.spec.rootfs import Rootfs
+from hakobu.spec.runtime_config import RuntimeConfig
+
+_INITS = ("/usr/bin/docker-init", "/usr/bin/tini-static", "/usr/bin/tini", "/usr/bin/catatonit")
+
+
+class NoInit(HakobuError):
+    kind = Kind.INVALID
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no init program was found for --init", hint="install tini (tini-static), docker-init or catatonit"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """`rootfs` gives a container's snapshot; `cache_dir` holds compiled filters."""
+
+    config: EngineConfig
+    records: Records
+    endpoints: Endpoints
+    rootfs: Callable[[Container], Rootfs]
+    directory_of: Callable[[str], str]
+    tree: Tree
+    cache_dir: str
+
+    def cgroup_path(self, container: Container) -> str:
+        parent = container.spec.limits.cgroup_parent or self.config.cgroup_parent
+        return f"{parent.rstrip('/') or self.config.instance.cgroup_parent}/{container.id}"
+
+    def cgroup(self, container: Container) -> Cgroup:
+        return self.tree.cgroup(self.cgroup_path(container))
+
+    def runtime_config(self, container: Container) -> RuntimeConfig:
+        return runtime_config(container, self._surroundings(container))
+
+    def start(self, container: Container) -> Plan:
+        """Also writes nothing: the configuration is mirrored by `write_config`."""
+        config = self.runtime_config(container)
+        return self._plan(container, config, self.rootfs(container))
+
+    def foresee(self, container: Container) -> Plan:
+        """The plan of a container that does not exist."""
+        config = self.runtime_config(container)
+        imagined = Rootfs(self.config.instance.snapshots_dir, ("<layers>",), "<upper>", "<work>")
+        return self._plan(container, config, imagined)
+
+    def _plan(self, container: Container, config: RuntimeConfig, rootfs: Rootfs) -> Plan:
+        inputs = RuntimeInputs(
+            container_id=container.id,
+            rootfs=rootfs,
+            network_steps=self.endpoints.plan(container),
+            seccomp_program=self._filter(container, config),
+            cgroup_version=self._version,
+            cgroups=self._shown_cgroups(container),
+            init=self._init(container),
+            host_devices=container.spec.security.privileged,
+            working_dir=container.working_dir,
+        )
+        return plan_container(config, inputs)
+
+    def exec(self, container: Container, spec: ExecSpec) -> Plan:
+        config = self.runtime_config(container)
+        process = exec_process(
+            config,
+            container,
+            argv=spec.argv,
+            env=spec.env,
+            user=spec.user,
+            working_dir=spec.working_dir,
+            tty=spec.tty,
+            privileged=spec.privileged,
+            held=capability.held(),
+        )
+        changed = replace(config, process=process)
+        program = "" if spec.privileged else self._filter(container, changed)
+        return plan_exec(container.id, changed, process, program)
+
+    def write_config(self, container: Container) -> None:
+        """OCI's config.json as started, for people and for tools."""
+        document = json.dumps(self.runtime_config(container).to_json(), indent=1)
+        path = f"{self.directory_of(container.id)}/config.json"
+        with open(path, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(document)
+
+    @property
+    def _version(self) -> int:
+        return 2 if self.tree.layout.version == "v2" else 1
+
+    def _surroundings(self, container: Container) -> Surroundings:
+        return Surroundings(
+            config=self.config,
+            directory=self.directory_of(container.id),
+            cgroup_path=self.cgroup_path(container),
+            cgroup_version=self._version,
+            held=capability.held(),
+            cpus=os.cpu_count() or 1,
+            joined=self._joined(container),
+            shm_source=self._shm(container),
+        )
+
+    def _joined(self, container: Container) -> dict[str, str]:
+        """Namespaces of other containers, by the pid of their init."""
+        modes = container.spec.namespaces
+        wanted = {"pid": modes.pid, "ipc": modes.ipc, "network": container.spec.network_mode}
+        names = {"pid": "pid", "ipc": "ipc", "network": "net"}
+        found: dict[str, str] = {}
+        for type, mode in wanted.items():
+            if mode.startswith("container:"):
+                target = self.records.get(mode.removeprefix("container:"))
+                if not target.state.pid:
+                    raise NotRunning(target.id)
+                found[type] = f"/proc/{target.state.pid}/ns/{names[type]}"
+        return found
+
+    def _shm(self, container: Container) -> str:
+        mode = container.spec.namespaces.ipc
+        if not mode.startswith("container:"):
+            return ""
+        target = self.records.get(mode.removeprefix("container:"))
+        return f"/proc/{target.state.pid}/root/dev/shm"
+
+    def _shown_cgroups(self, container: Container) -> tuple[tuple[str, str], ...]:
+        """On v1 one directory for each hierarchy, as a container's /sys/fs/cgroup shows them."""
+        if self._version == 2:
+            return ()
+        return tuple(
+            (name.replace("/", "_"), path) for name, path in self.cgroup(container).directories().items() if name
+        )
+
+    def _init(self, container: Container) -> str:
+        wanted = container.spec.init if container.spec.init is not None else self.config.init
+        if not wanted:
+            return ""
+        for path in (self.config.init_path, *_INITS):
+            if path and os.access(path, os.X_OK):
+                return path
+        raise NoInit
+
+    def _filter(self, container: Container, config: RuntimeConfig) -> str:
+        security = container.spec.security
+        given = security.seccomp_profile or self.config.seccomp_profile
+        if given == "unconfined" or (security.privileged and not security.seccomp_profile):
+            return ""
+        profile = profiles.parse_profile_text(given) if given else profiles.default_profile()
+        bounding = frozenset(config.process.capabilities.bounding)
+        uname = os.uname()
+        wanted = profiles.resolve(profile, bounding, uname.machine, uname.release)
+        program = _PROGRAMS.get(wanted_key := json.dumps(wanted.to_json(), sort_keys=True))
+        if program is None:
+            compiled = seccomp.cached_filter(wanted, self.cache_dir)
+            program = _PROGRAMS[wanted_key] = base64.b64encode(compiled).decode()
+        return program
+
+
+_PROGRAMS: dict[str, str] = {}
+"""Compiled filters of this process, by what they were made from."""
+
+
+def init_binary() -> str:
+    """What `info` names; empty where there is none."""
+    return next((p for p in _INITS if shutil.which(p)), "")

@@ -1,0 +1,189 @@
+"""The file system of containers: snapshots, volumes, and every mount a container will have.
+
+Implements `ports.Roots` on `store/`'s facade; what blocks runs in threads, what walks trees in workers.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Sequence
+
+from hakobu.engine.records import Records
+from hakobu.errors import HakobuError, Invalid
+from hakobu.runtime.defaults import INIT_LAYER
+from hakobu.spec.container import Container, Mount, ResolvedMount
+from hakobu.spec.digest import Digest
+from hakobu.spec.rootfs import Rootfs
+from hakobu.store.open import Stores
+
+VolumeEvent = Callable[[str, str, str], None]
+"""Action, volume and driver of what happened to a volume."""
+
+
+class ContainerRoots:
+    def __init__(
+        self, stores: Stores, records: Records, directory_of: Callable[[str], str], volume_event: VolumeEvent
+    ) -> None:
+        self._stores, self._records, self._directory_of = stores, records, directory_of
+        self._volume_event = volume_event
+
+    def _diff_ids(self, image_id: str) -> tuple[Digest, ...]:
+        return tuple(Digest.parse(d) for d in self._stores.images.get(image_id).diff_ids)
+
+    async def prepare(self, container_id: str, image_id: str) -> None:
+        diff_ids = self._diff_ids(image_id)
+        await asyncio.to_thread(self._stores.snapshots.prepare, container_id, image_id, diff_ids, INIT_LAYER)
+        os.makedirs(self._directory_of(container_id), mode=0o710, exist_ok=True)
+
+    def rootfs(self, container: Container) -> Rootfs:
+        return self._stores.snapshots.rootfs(container.id, self._diff_ids(container.image_id))
+
+    async def remove(self, container_id: str) -> None:
+        await asyncio.to_thread(self._remove, container_id)
+
+    def _remove(self, container_id: str) -> None:
+        self._stores.snapshots.remove(container_id)
+        shutil.rmtree(self._directory_of(container_id), ignore_errors=True)
+
+    # Mounts and volumes
+
+    async def volumes(self, container: Container) -> tuple[ResolvedMount, ...]:
+        """The user's mounts win over those of `volumes_from`, and these over the image's volumes."""
+        resolved: dict[str, ResolvedMount] = {}
+        made: list[str] = []
+        try:
+            for mount in self._inherited(container):
+                resolved[mount.target] = mount
+            for mount in container.spec.mounts:
+                resolved[os.path.normpath(mount.target)] = await self._resolve(container, mount, made)
+            for target in container.volumes:
+                path = os.path.normpath(target)
+                if path not in resolved:
+                    anonymous = Mount(kind="volume", target=path)
+                    resolved[path] = await self._resolve(container, anonymous, made)
+        except BaseException:
+            for name in made:
+                await asyncio.to_thread(self._stores.volumes.remove, name)
+            raise
+        return tuple(resolved.values())
+
+    def _inherited(self, container: Container) -> Sequence[ResolvedMount]:
+        found: list[ResolvedMount] = []
+        for given in container.spec.volumes_from:
+            ref, _, mode = given.partition(":")
+            for mount in self._records.get(ref).mounts:
+                if mount.kind in ("bind", "volume"):
+                    writes = mount.read_write and mode != "ro"
+                    found.append(_with(mount, writes, mode))
+        return found
+
+    async def _resolve(self, container: Container, mount: Mount, made: list[str]) -> ResolvedMount:
+        match mount.kind:
+            case "bind":
+                return self._bind(mount)
+            case "tmpfs":
+                return ResolvedMount(
+                    kind="tmpfs", target=os.path.normpath(mount.target), read_write=not mount.read_only
+                )
+            case "image":
+                raise Invalid("mounts of type image are not supported", field="Mounts")
+            case "volume":
+                return await self._volume(container, mount, made)
+
+    def _bind(self, mount: Mount) -> ResolvedMount:
+        if not os.path.exists(mount.source):
+            if not mount.create_source:
+                raise Invalid(
+                    f'invalid mount config for type "bind": bind source path does not exist: {mount.source}',
+                    field="Mounts",
+                )
+            try:
+                os.makedirs(mount.source, exist_ok=True)
+            except OSError as error:
+                raise HakobuError(
+                    f"error while creating mount source path '{mount.source}': {(error.strerror or '').lower()}"
+                ) from error
+        return ResolvedMount(
+            kind="bind",
+            target=os.path.normpath(mount.target),
+            source=os.path.normpath(mount.source),
+            mode=_mode_of(mount),
+            read_write=not mount.read_only,
+            propagation=mount.propagation or "rprivate",
+        )
+
+    async def _volume(self, container: Container, mount: Mount, made: list[str]) -> ResolvedMount:
+        volumes = self._stores.volumes
+        driver = mount.volume_driver or container.spec.volume_driver
+        volume, is_new = await asyncio.to_thread(
+            volumes.create, mount.source, driver, mount.volume_options, mount.volume_labels
+        )
+        if is_new:
+            made.append(volume.name)
+            self._volume_event("create", volume.name, volume.driver)
+        source = volume.mountpoint
+        if not mount.no_copy and not mount.subpath and not os.listdir(source):
+            await self._copy_up(container, mount.target, source)
+        if mount.subpath:
+            source = _inside(source, mount.subpath)
+        return ResolvedMount(
+            kind="volume",
+            target=os.path.normpath(mount.target),
+            source=source,
+            volume=volume.name,
+            driver=volume.driver,
+            mode=_mode_of(mount) or "z",
+            read_write=not mount.read_only,
+            propagation="",
+        )
+
+    async def _copy_up(self, container: Container, path: str, target: str) -> None:
+        """What the image has at the mount point becomes the content of an empty volume."""
+        overlay = await asyncio.to_thread(self.overlay, container)
+        args = {"overlay": overlay, "path": path, "target": target}
+        await asyncio.to_thread(self._stores.pool.run, "copy-tree", args)
+
+    def overlay(self, container: Container) -> dict[str, object]:
+        """The container's root for a worker to mount in a namespace of its own."""
+        rootfs = self.rootfs(container)
+        return {
+            "snapshots_dir": rootfs.snapshots_dir,
+            "lower": list(rootfs.lower),
+            "upper": rootfs.upper,
+            "work": rootfs.work,
+        }
+
+    async def remove_anonymous(self, mounts: Sequence[ResolvedMount]) -> None:
+        used = {m.volume for c in self._records for m in c.mounts if m.volume}
+        for mount in mounts:
+            volume = next((v for v in self._stores.volumes.all() if v.name == mount.volume), None)
+            if volume is not None and volume.anonymous and volume.name not in used:
+                await asyncio.to_thread(self._stores.volumes.remove, volume.name)
+                self._volume_event("destroy", volume.name, volume.driver)
+
+
+def _with(mount: ResolvedMount, read_write: bool, mode: str) -> ResolvedMount:
+    return ResolvedMount(
+        kind=mount.kind,
+        target=mount.target,
+        source=mount.source,
+        volume=mount.volume,
+        driver=mount.driver,
+        mode=mode or mount.mode,
+        read_write=read_write,
+        propagation=mount.propagation,
+    )
+
+
+def _mode_of(mount: Mount) -> str:
+    """The third part of a `Binds` string, as `inspect` shows it."""
+    parts = mount.raw.split(":")
+    return parts[2] if len(parts) > 2 else ""
+
+
+def _inside(root: str, subpath: str) -> str:
+    """A directory of a volume, resolved without leaving it."""
+    path = os.path.realpath(f"{root}/{subpath}")
+    if (path != root and not path.startswith(f"{root}/")) or not os.path.isdir(path):
+        raise Invalid(f"subpath {subpath!r} is not a directory of the volume", field="Mounts")
+    return path

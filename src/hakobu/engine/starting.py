@@ -1,0 +1,232 @@
+"""Starting a container: endpoints, plan, shim, and the record that says it runs.
+
+Invariant: either the container runs and its record says so durably, or nothing of the attempt is left but
+the reason in its record. Held under the container's operation lock; the gate keeps the monitor from telling
+of an end before the beginning was told.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+
+from hakobu.engine.announce import container_event, object_event
+from hakobu.engine.clock import monotonic_s, now_ns
+from hakobu.engine.lifecycle import Op, require
+from hakobu.engine.ports import Net, PlanStart, bound_ports
+from hakobu.engine.records import Records
+from hakobu.engine.services import Events
+from hakobu.engine.startfailure import translate
+from hakobu.errors import HakobuError
+from hakobu.spec.container import Container, Health, Status
+from hakobu.spec.plan import Attachment, Created, LogTarget, Plan, Runtime, Stdio
+from hakobu.spec.step import Json, StepResult
+
+
+class Pending:
+    """Connections of clients that attached before the start; the shim gets them with the start."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[Attachment]] = defaultdict(list)
+
+    def add(self, container_id: str, attachment: Attachment) -> None:
+        self._waiting[container_id].append(attachment)
+
+    def take(self, container_id: str) -> tuple[Attachment, ...]:
+        return tuple(self._waiting.pop(container_id, ()))
+
+
+class Traces:
+    """The plan and the results of each container's last start, for explain. Forgotten with the container."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[Plan, tuple[StepResult, ...]]] = {}
+
+    def keep(self, container_id: str, plan: Plan, results: tuple[StepResult, ...]) -> None:
+        self._last[container_id] = (plan, results)
+
+    def forget(self, container_id: str) -> None:
+        self._last.pop(container_id, None)
+
+    def of(self, container_id: str) -> dict[str, Json] | None:
+        """The steps as JSON, each with `started_ns`, `took_ns` and `error` where it ran."""
+        if (last := self._last.get(container_id)) is None:
+            return None
+        plan, results = last
+        by_index = {r.index: r for r in results}
+        steps: list[Json] = []
+        for index, step in enumerate(plan.steps):
+            told = step.to_json()
+            if (result := by_index.get(index)) is not None:
+                told |= {"started_ns": result.started_ns, "took_ns": result.took_ns, "error": result.error}
+            steps.append(told)
+        return {"id": container_id, "steps": steps}
+
+
+class Gates:
+    """One gate a container: closed while a start is under way, so that its end is told afterwards."""
+
+    def __init__(self) -> None:
+        self._gates: dict[str, asyncio.Lock] = {}
+
+    def of(self, container_id: str) -> asyncio.Lock:
+        return self._gates.setdefault(container_id, asyncio.Lock())
+
+    def forget(self, container_id: str) -> None:
+        self._gates.pop(container_id, None)
+
+
+class Starter:
+    """Starts containers; who asks for it is the user, a restart policy or a daemon that comes up."""
+
+    def __init__(
+        self,
+        records: Records,
+        runtime: Runtime,
+        net: Net,
+        events: Events,
+        plan: PlanStart,
+        pending: Pending,
+        traces: Traces,
+        gates: Gates,
+        started: Callable[[Container], None],
+    ) -> None:
+        self._started_hook = started
+        self._records, self._runtime, self._net, self._events = records, runtime, net, events
+        self._plan, self._pending, self._traces, self._gates = plan, pending, traces, gates
+        self.started_at_s: dict[str, float] = {}
+
+    async def start(self, ref: str) -> Container:
+        container = self._records.get(ref)
+        async with self._records.lock(container.id):
+            return await self.start_locked(container.id)
+
+    async def start_locked(self, container_id: str, *, restarting: bool = False) -> Container:
+        """The start itself, for callers that hold the operation lock (restart, the restart policy)."""
+        container = self._records.get(container_id)
+        if not (restarting and container.state.status is Status.RESTARTING):
+            require(Op.START, container)
+        async with self._gates.of(container_id):
+            try:
+                return await self._start(container)
+            except HakobuError as error:
+                failure = translate(error)
+                await self._failed(container_id, failure.message, failure.exit_code)
+                raise failure from error
+            except BaseException:
+                await asyncio.shield(self._failed(container_id, "the start was interrupted", 128))
+                raise
+
+    async def _start(self, container: Container) -> Container:
+        endpoints = await self._net.join(container)
+        container = await self._records.change(container.id, endpoints=endpoints, ports=())
+        await self._net.write_files(container)
+        plan = self._plan(container)
+        created = await self._runtime.create(plan, stdio_of(container), self._pending.take(container.id))
+        container = replace(
+            container,
+            ports=bound_ports(created.ports),
+            state=replace(container.state, pid=created.pid),
+        )
+        await self._net.opened(container, created)
+        released = await self._runtime.start(container.id)
+        self._traces.keep(container.id, plan, (*created.results, *released))
+        return await self._started(container, created)
+
+    async def _started(self, container: Container, created: Created) -> Container:
+        self.started_at_s[container.id] = monotonic_s()
+        state = replace(
+            container.state,
+            status=Status.RUNNING,
+            pid=created.pid,
+            exit_code=0,
+            error="",
+            oom_killed=False,
+            started_ns=now_ns(),
+            health=Health() if has_healthcheck(container) else None,
+            stopped_by_user=False,
+        )
+        container = await self._records.change(container.id, state=state, ports=container.ports)
+        for endpoint in container.endpoints:
+            object_event(
+                self._events,
+                "network",
+                "connect",
+                endpoint.network_id,
+                container=container.id,
+                name=endpoint.network_name,
+                type="bridge",
+            )
+        container_event(self._events, container, "start")
+        self._started_hook(container)
+        return container
+
+    async def _failed(self, container_id: str, message: str, exit_code: int) -> None:
+        """Undoes what an attempt has done; every part bears being undone twice."""
+        await self._runtime.delete(container_id)
+        if (container := self._records.by_id(container_id)) is None:
+            return
+        await self._net.leave(container)
+        state = replace(container.state, status=_after_failure(container), pid=0, exit_code=exit_code, error=message)
+        await self._records.change(container_id, state=state, ports=())
+
+
+def _after_failure(container: Container) -> Status:
+    return Status.CREATED if container.state.started_ns == 0 else Status.EXITED
+
+
+def has_healthcheck(container: Container) -> bool:
+    check = container.healthcheck
+    return check is not None and bool(check.test) and check.test[0] != "NONE"
+
+
+def stdio_of(container: Container) -> Stdio:
+    """How the shim holds the container's streams and where it writes its log."""
+    spec = container.spec
+    return Stdio(
+        tty=spec.tty,
+        open_stdin=spec.open_stdin,
+        stdin_once=spec.stdin_once,
+        columns=spec.console_columns,
+        rows=spec.console_rows,
+        log=log_target(container),
+    )
+
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def parse_size(text: str) -> int:
+    """Docker's sizes: a number with k, m, g (1024-based), optionally followed by b; -1 for none."""
+    if text == "-1":
+        return -1
+    lowered = text.strip().lower().removesuffix("b") if text.lower() != "b" else ""
+    number, unit = (lowered[:-1], lowered[-1]) if lowered and lowered[-1] in _UNITS else (lowered, "")
+    return int(float(number) * _UNITS[unit])
+
+
+def log_target(container: Container) -> LogTarget:
+    """`container.log_path` is empty for the driver `none`."""
+    log = container.spec.log
+    driver = log.driver or "json-file"
+    if driver == "none":
+        return LogTarget("none", "")
+    local = driver == "local"
+    return LogTarget(
+        "local" if local else "json-file",
+        container.log_path,
+        max_bytes=parse_size(log.options.get("max-size", "20m" if local else "-1")),
+        max_files=int(log.options.get("max-file", "5" if local else "1")),
+        compress=log.options.get("compress", "true" if local else "false") == "true",
+        attributes=_log_attributes(container) or None,
+    )
+
+
+def _log_attributes(container: Container) -> dict[str, str]:
+    options = container.spec.log.options
+    chosen = {k: container.labels[k] for k in options.get("labels", "").split(",") if k in container.labels}
+    env = dict(setting.split("=", 1) for setting in container.env if "=" in setting)
+    chosen |= {k: env[k] for k in options.get("env", "").split(",") if k in env}
+    if tag := options.get("tag"):
+        chosen["tag"] = tag.replace("{{.Name}}", container.name).replace("{{.ID}}", container.id[:12])
+    return chosen

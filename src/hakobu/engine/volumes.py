@@ -1,0 +1,96 @@
+"""Volumes as a door sees them, with Docker's refusals and filters."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from hakobu.engine.announce import object_event
+from hakobu.engine.listing import check_filters, has_labels, prunable
+from hakobu.engine.records import Records
+from hakobu.engine.services import Events, Filters
+from hakobu.errors import HakobuError, Kind
+from hakobu.spec.volume import Volume
+from hakobu.store.open import Stores
+from hakobu.store.volumes import NoSuchVolume
+
+_KEYS = frozenset({"dangling", "driver", "label", "name"})
+
+
+class VolumeInUse(HakobuError):
+    kind = Kind.CONFLICT
+
+    def __init__(self, name: str, holders: Sequence[str]) -> None:
+        super().__init__(f"remove {name}: volume is in use - [{', '.join(holders)}]")
+
+
+class VolumeService:
+    """Implements `services.Volumes`."""
+
+    def __init__(self, stores: Stores, records: Records, events: Events) -> None:
+        self._stores, self._records, self._events = stores, records, events
+
+    async def create(self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]) -> Volume:
+        volume, is_new = await asyncio.to_thread(self._stores.volumes.create, name, driver, options, labels)
+        if is_new:
+            object_event(self._events, "volume", "create", volume.name, driver=volume.driver)
+        return volume
+
+    def get(self, name: str) -> Volume:
+        return self._stores.volumes.get(name)
+
+    async def list(self, filters: Filters | None = None) -> Sequence[Volume]:
+        chosen = filters or {}
+        check_filters(chosen, _KEYS)
+        return [v for v in self._stores.volumes.all() if self._matches(v, chosen)]
+
+    async def remove(self, name: str, *, force: bool = False) -> None:
+        try:
+            volume = self._stores.volumes.get(name)
+        except NoSuchVolume:
+            if force:
+                return
+            raise
+        if holders := self._holders(name):
+            raise VolumeInUse(name, holders)
+        await asyncio.to_thread(self._stores.volumes.remove, name)
+        object_event(self._events, "volume", "destroy", name, driver=volume.driver)
+
+    async def prune(self, filters: Filters | None = None) -> tuple[tuple[str, ...], int]:
+        """Anonymous ones; all unused ones with `all=true`."""
+        chosen = filters or {}
+        check_filters(chosen, frozenset({"label", "label!", "all"}))
+        takes_named = any(v.lower() in ("1", "true") for v in chosen.get("all", ()))
+        rest = {k: v for k, v in chosen.items() if k != "all"}
+        removed, freed = list[str](), 0
+        for volume in self._stores.volumes.all():
+            if self._holders(volume.name) or not (volume.anonymous or takes_named):
+                continue
+            if prunable(volume.created_ns, volume.labels, rest):
+                freed += (await self._sizes([volume]))[0]
+                await self.remove(volume.name)
+                removed.append(volume.name)
+        return tuple(removed), freed
+
+    async def usage(self) -> Mapping[str, tuple[int, int]]:
+        volumes = self._stores.volumes.all()
+        sizes = await self._sizes(volumes)
+        return {v.name: (s, len(self._holders(v.name))) for v, s in zip(volumes, sizes, strict=True)}
+
+    async def _sizes(self, volumes: Sequence[Volume]) -> "Sequence[int]":
+        if not volumes:
+            return []
+        args = {"directories": [v.mountpoint for v in volumes]}
+        return await asyncio.to_thread(self._stores.pool.run, "usage", args)
+
+    def _holders(self, name: str) -> Sequence[str]:
+        return [c.id for c in self._records if any(m.volume == name for m in c.mounts)]
+
+    def _matches(self, volume: Volume, filters: Filters) -> bool:
+        names, drivers = filters.get("name", ()), filters.get("driver", ())
+        dangling = not self._holders(volume.name)
+        wanted = filters.get("dangling", ())
+        return (
+            (not names or any(n in volume.name for n in names))
+            and (not drivers or volume.driver in drivers)
+            and has_labels(volume.labels, filters.get("label", ()))
+            and (not wanted or any((w.lower() in ("1", "true")) == dangling for w in wanted))
+        )

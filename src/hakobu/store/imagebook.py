@@ -1,0 +1,196 @@
+"""The images and their names: records of what is in the store, held in memory, written through to the database.
+
+An image is named by the digest of its configuration, as Docker does. References are kept in their full form
+(`docker.io/library/nginx:latest`).
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+
+import msgspec
+
+from hakobu.errors import HakobuError, Invalid, Kind
+from hakobu.spec.digest import Digest, is_digest
+from hakobu.spec.image_config import ImageConfig
+from hakobu.spec.reference import BadReference, Reference
+from hakobu.store.content import Content
+from hakobu.store.database import Connection, Database
+
+
+class NoSuchImage(HakobuError):
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"No such image: {_with_tag(ref)}")
+        self.ref = ref
+
+
+class AmbiguousImage(Invalid):
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"ambiguous image id prefix: {ref}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRecord:
+    """`layers` are the blobs of the layers, base first, where they are in the store (`` where not)."""
+
+    id: str
+    created_ns: int
+    diff_ids: tuple[str, ...]
+    layers: tuple[str, ...]
+    size_bytes: int
+    layer_sizes: tuple[int, ...]
+    digests: tuple[str, ...] = ()
+    manifest: str = ""
+    parent: str = ""
+    comment: str = ""
+    tagged_ns: int = 0
+
+
+class ImageBook:
+    """Thread-safe; reading touches memory alone."""
+
+    def __init__(self, database: Database, content: Content) -> None:
+        self._database, self._content = database, content
+        self._lock = threading.RLock()
+        self._images: dict[str, ImageRecord] = {}
+        self._tags: dict[str, str] = {}
+        self._configs: dict[str, ImageConfig] = {}
+        self._load()
+
+    def _load(self) -> None:
+        def job(connection: Connection) -> tuple[list[str], list[tuple[str, str]]]:
+            rows = connection.execute("SELECT reference, image_id FROM tags").fetchall()
+            return [d.text for d in connection.all("images")], [(str(r), str(i)) for r, i in rows]
+
+        documents, tags = self._database.call(job)
+        for text in documents:
+            record = _decode(text)
+            self._images[record.id] = record
+        self._tags = {r: i for r, i in tags if i in self._images}
+
+    # Reading
+
+    def all(self) -> tuple[ImageRecord, ...]:
+        with self._lock:
+            return tuple(self._images.values())
+
+    def tags_of(self, image_id: str) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(sorted(r for r, i in self._tags.items() if i == image_id))
+
+    def tagged(self, reference: str) -> str | None:
+        return self._tags.get(reference)
+
+    def find(self, ref: str) -> ImageRecord | None:
+        try:
+            return self.get(ref)
+        except (NoSuchImage, Invalid):
+            return None
+
+    def get(self, ref: str) -> ImageRecord:
+        """By id, unique prefix of an id, `name[:tag]`, or `name@digest`."""
+        with self._lock:
+            if is_digest(ref) and ref in self._images:
+                return self._images[ref]
+            if (by_name := self._by_name(ref)) is not None:
+                return by_name
+            return self._by_prefix(ref)
+
+    def _by_name(self, ref: str) -> ImageRecord | None:
+        try:
+            reference = Reference.parse(ref)
+        except BadReference:
+            return None
+        if reference.digest is not None:
+            wanted = f"{reference.repository}@{reference.digest}"
+            return next((i for i in self._images.values() if wanted in i.digests), None)
+        image_id = self._tags.get(str(reference.tagged()))
+        return self._images.get(image_id) if image_id else None
+
+    def _by_prefix(self, ref: str) -> ImageRecord:
+        prefix = ref.removeprefix("sha256:")
+        hexadecimal = prefix and not prefix.strip("0123456789abcdef")
+        matches = [i for d, i in self._images.items() if hexadecimal and d.startswith(f"sha256:{prefix}")]
+        if len(matches) > 1:
+            raise AmbiguousImage(ref)
+        if not matches:
+            raise NoSuchImage(ref)
+        return matches[0]
+
+    def config(self, image_id: str) -> ImageConfig:
+        found = self._configs.get(image_id)
+        if found is None:
+            found = ImageConfig.parse(self._content.read(Digest.parse(image_id)))
+            self._configs[image_id] = found
+        return found
+
+    # Changing
+
+    def put(self, record: ImageRecord, references: Iterable[Reference] = ()) -> None:
+        """Adds or completes an image, and names it."""
+        now = time.time_ns()
+        names = [str(r.tagged()) for r in references]
+        with self._lock:
+            old = self._images.get(record.id)
+            if old is not None:
+                digests = tuple(dict.fromkeys((*old.digests, *record.digests)))
+                record = replace(record, digests=digests, parent=record.parent or old.parent)
+            if names:
+                record = replace(record, tagged_ns=now)
+
+            def job(connection: Connection) -> None:
+                connection.put("images", record.id, "", json.dumps(asdict(record)))
+                for name in names:
+                    connection.execute("INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", (name, record.id, now))
+
+            self._database.call(job)
+            self._images[record.id] = record
+            self._tags |= dict.fromkeys(names, record.id)
+
+    def untag(self, reference: str) -> None:
+        with self._lock:
+            self._database.call(lambda c: c.execute("DELETE FROM tags WHERE reference = ?", (reference,)) and None)
+            self._tags.pop(reference, None)
+
+    def drop_digests(self, image_id: str, repository: str) -> None:
+        """A repository whose last name goes takes its digests with it."""
+        with self._lock:
+            record = self._images[image_id]
+            left = tuple(d for d in record.digests if not d.startswith(f"{repository}@"))
+            if left != record.digests:
+                self._images[image_id] = record = replace(record, digests=left)
+                self._database.call(lambda c: c.put("images", record.id, "", json.dumps(asdict(record))))
+
+    def remove(self, image_id: str) -> None:
+        def job(connection: Connection) -> None:
+            connection.execute("DELETE FROM tags WHERE image_id = ?", (image_id,))
+            connection.delete("images", image_id)
+
+        with self._lock:
+            self._database.call(job)
+            self._images.pop(image_id, None)
+            self._configs.pop(image_id, None)
+            self._tags = {r: i for r, i in self._tags.items() if i != image_id}
+
+    def used_layers(self) -> frozenset[str]:
+        with self._lock:
+            return frozenset(d for i in self._images.values() for d in i.diff_ids)
+
+    def used_blobs(self) -> frozenset[str]:
+        with self._lock:
+            images = tuple(self._images.values())
+        return frozenset(d for i in images for d in (i.id, i.manifest, *i.layers) if d)
+
+
+def _decode(text: str) -> ImageRecord:
+    return msgspec.json.decode(text, type=ImageRecord)
+
+
+def _with_tag(ref: str) -> str:
+    if is_digest(ref) or "@" in ref:
+        return ref
+    return ref if ":" in ref.rpartition("/")[2] else f"{ref}:latest"

@@ -1,0 +1,133 @@
+"""Workers from the daemon's side: started when needed, kept warm for a while, at most one a core.
+
+Synchronous; called from threads. A job that is abandoned (its thread was told to stop, or the worker died) ends
+the worker with it: nothing half-done goes on in the background.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hakobu.errors import HakobuError, Kind
+from hakobu.kernel import scm
+
+WARM_S = 30.0
+
+
+class WorkerFailed(HakobuError):
+    """A job's failure as the worker told it, or that it died."""
+
+    def __init__(self, message: str, kind: Kind) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(slots=True)
+class _Worker:
+    pid: int
+    sock: socket.socket
+    idle_since_s: float = 0.0
+
+
+class WorkerPool:
+    """`run` blocks until the job is done."""
+
+    def __init__(self, size: int = 0) -> None:
+        self._slots = threading.BoundedSemaphore(size or max(2, os.cpu_count() or 1))
+        self._idle: list[_Worker] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def run(
+        self,
+        job: str,
+        args: Mapping[str, Any],
+        fds: Sequence[int] = (),
+        on_progress: Callable[[Any], None] | None = None,
+    ) -> Any:
+        with self._slots:
+            worker = self._take()
+            try:
+                scm.send(worker.sock, json.dumps({"job": job, "args": args}).encode(), fds)
+                result = self._follow(worker, on_progress)
+            except WorkerFailed:
+                self._put(worker)
+                raise
+            except BaseException:
+                _end(worker)
+                raise
+            self._put(worker)
+            return result
+
+    def _follow(self, worker: _Worker, on_progress: Callable[[Any], None] | None) -> Any:
+        while True:
+            message = scm.receive(worker.sock)
+            if message is None:
+                raise HakobuError("a worker process ended in the middle of its job")
+            told = json.loads(message.body)
+            if "progress" in told:
+                if on_progress is not None:
+                    on_progress(told["progress"])
+            elif "error" in told:
+                raise WorkerFailed(told["error"]["message"], Kind(told["error"]["kind"]))
+            else:
+                return told["ok"]
+
+    def _take(self) -> _Worker:
+        self.trim()
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return _start()
+
+    def _put(self, worker: _Worker) -> None:
+        worker.idle_since_s = time.monotonic()
+        with self._lock:
+            if not self._closed:
+                self._idle.append(worker)
+                return
+        _end(worker)
+
+    def trim(self, older_than_s: float = WARM_S) -> None:
+        """Ends workers that have had nothing to do for a while."""
+        limit = time.monotonic() - older_than_s
+        with self._lock:
+            old = [w for w in self._idle if w.idle_since_s <= limit]
+            self._idle = [w for w in self._idle if w.idle_since_s > limit]
+        for worker in old:
+            _end(worker)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+        self.trim(-1.0)
+
+
+def _start() -> _Worker:
+    """Absolute path, empty environment, no descriptor but the socket and stderr."""
+    ours, theirs = scm.pair()
+    with theirs:
+        argv = [sys.executable, "-I", "-B", "-m", "hakobu.store.worker"]
+        actions: list[Any] = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDWR, 0),
+            (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_RDWR, 0),
+            (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
+        ]
+        pid = os.posix_spawn(sys.executable, argv, {}, file_actions=actions)
+    return _Worker(pid, ours)
+
+
+def _end(worker: _Worker) -> None:
+    worker.sock.close()
+    try:
+        os.kill(worker.pid, signal.SIGKILL)
+        os.waitpid(worker.pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass

@@ -1,0 +1,85 @@
+"""Volumes of the local driver: a directory each, records in memory and in the database.
+
+Options of the local driver (type, device, o) are kept as data and mounted when a container uses the volume.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from hakobu.errors import HakobuError, Invalid, Kind
+from hakobu.spec.volume import Volume
+from hakobu.store.database import Database
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z", re.ASCII)
+_OPTIONS = frozenset({"type", "device", "o"})
+
+
+class NoSuchVolume(HakobuError):
+    kind = Kind.NOT_FOUND
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"get {name}: no such volume")
+        self.name = name
+
+
+class Volumes:
+    """Synchronous; changes are one job of the database's thread each."""
+
+    def __init__(self, directory: str, database: Database) -> None:
+        self._directory, self._database = directory, database
+        os.makedirs(directory, mode=0o711, exist_ok=True)
+        documents = database.call(lambda c: [d.text for d in c.all("volumes")])
+        self._volumes = {v.name: v for v in (Volume(**json.loads(text)) for text in documents)}
+
+    def all(self) -> tuple[Volume, ...]:
+        return tuple(self._volumes.values())
+
+    def get(self, name: str) -> Volume:
+        try:
+            return self._volumes[name]
+        except KeyError:
+            raise NoSuchVolume(name) from None
+
+    def create(
+        self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
+    ) -> tuple[Volume, bool]:
+        """The volume and whether it is new: one of this name that exists is given back as it is."""
+        if driver not in ("", "local"):
+            raise Invalid(f'error looking up volume plugin {driver}: plugin "{driver}" not found', field="Driver")
+        for key in options:
+            if key not in _OPTIONS:
+                raise Invalid(f'create {name}: invalid option: "{key}"', field="DriverOpts")
+        anonymous = not name
+        name = name or secrets.token_hex(32)
+        if not _NAME.match(name):
+            raise Invalid(
+                f'create {name}: "{name}" includes invalid characters for a local volume name, only '
+                '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path',
+                field="Name",
+            )
+        if name in self._volumes:
+            return self._volumes[name], False
+        volume = Volume(
+            name=name,
+            created_ns=time.time_ns(),
+            mountpoint=f"{self._directory}/{name}/_data",
+            options=dict(options),
+            labels=dict(labels),
+            anonymous=anonymous,
+        )
+        os.makedirs(volume.mountpoint, mode=0o755, exist_ok=True)
+        self._database.call(lambda c: c.put("volumes", name, name, json.dumps(asdict(volume))))
+        self._volumes[name] = volume
+        return volume, True
+
+    def remove(self, name: str) -> None:
+        volume = self.get(name)
+        self._database.call(lambda c: c.delete("volumes", volume.name))
+        self._volumes.pop(name, None)
+        shutil.rmtree(f"{self._directory}/{name}", ignore_errors=True)

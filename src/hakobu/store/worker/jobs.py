@@ -1,0 +1,260 @@
+"""What a worker can be asked to do: functions of JSON arguments and descriptors to a JSON result.
+
+Descriptors belong to the message and are closed behind the job. Nothing here knows the database: results are
+facts for the daemon to record.
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from hakobu.kernel import mount
+from hakobu.kernel.saferoot import open_in
+from hakobu.store.archive.entry import Entry, EntryType
+from hakobu.store.archive.reader import TarReader
+from hakobu.store.archive.writer import TarWriter
+from hakobu.store.content import Content
+from hakobu.store.layers.apply import Applier, ApplyOptions
+from hakobu.store.layers.changes import changes
+from hakobu.store.layers.inflate import CHUNK, Stream
+from hakobu.store.layers.pack import Packer
+from hakobu.store.worker import loading
+
+Args = dict[str, Any]
+Progress = Callable[[object], None]
+Job = Callable[[Args, Sequence[int], Progress], object]
+
+
+def blocks_of(fd: int) -> Iterator[bytes]:
+    while block := os.read(fd, CHUNK):
+        yield block
+
+
+def load(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """An archive of images on `fds[0]`: blobs and layers stored, what it says of images returned."""
+    return loading.load(args, blocks_of(fds[0]), progress)
+
+
+def unpack(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """One layer from `fds[0]` into a new directory, its blob kept by the way. Returns digests and sizes."""
+    content = Content(args["oci_dir"])
+    with content.ingest() as incoming:
+
+        def tap(chunk: bytes) -> None:
+            incoming.write(chunk)
+
+        stream = Stream(blocks_of(fds[0]), tap)
+        facts = loading.unpack_stream(stream, args["snapshots_dir"])
+        kept = content.commit(incoming)
+        return {**facts, "digest": str(kept), "stored": incoming.size}
+
+
+def apply_archive(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """`fds[0]` is the archive, `fds[1]` the root, `path` the directory in it to unpack into (copy in)."""
+    root_fd = _root(args, fds, 1)
+    options = ApplyOptions(
+        keep_directories=bool(args["no_overwrite_dir_non_dir"]),
+        owner=tuple(args["owner"]) if args.get("owner") else None,
+    )
+    target_fd = open_in(root_fd, args["path"], os.O_PATH | os.O_DIRECTORY)
+    try:
+        reader = TarReader(Stream(blocks_of(fds[0])))
+        Applier(target_fd, options).apply(reader)
+    finally:
+        os.close(target_fd)
+    return None
+
+
+def pack_tree(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """`fds[0]` takes the tar; the tree is `path` below the root (`fds[1]` or an overlay to mount)."""
+    root_fd = _root(args, fds, 1)
+    with open(os.dup(fds[0]), "wb", buffering=1 << 20) as out:
+        writer = TarWriter(out.write)
+        packer = Packer(writer, one_device=bool(args.get("one_device")), skip=_skip(args))
+        path, name = args["path"], os.fsencode(args["name"])
+        parent_fd = open_in(root_fd, os.path.dirname(path.rstrip("/")) or "/", os.O_PATH | os.O_DIRECTORY)
+        base = os.path.basename(path.rstrip("/"))
+        try:
+            fd = os.open(base or ".", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+            if stat.S_ISDIR(os.fstat(fd).st_mode):
+                packer.tree(fd, name)
+            else:
+                packer.file(parent_fd, base, name)
+            os.close(fd)
+        finally:
+            os.close(parent_fd)
+        writer.close()
+    return None
+
+
+def pack_layer(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """An upper directory as a layer: stored as an uncompressed blob, whose digest is its diff id."""
+    content = Content(args["oci_dir"])
+    with content.ingest() as incoming:
+        buffered = _Buffered(incoming.write)
+        writer = TarWriter(buffered.write)
+        upper_fd = os.open(args["upper"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            Packer(writer, whiteouts=True, skip=_skip(args)).tree(upper_fd, b"", itself=False)
+        finally:
+            os.close(upper_fd)
+        writer.close()
+        buffered.flush()
+        digest = content.commit(incoming)
+        return {"digest": str(digest), "stored": incoming.size}
+
+
+def save(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """Files of an image archive to `fds[0]`: contents given, or blobs by path."""
+    with open(os.dup(fds[0]), "wb", buffering=1 << 20) as out:
+        writer = TarWriter(out.write)
+        for directory in args["directories"]:
+            writer.add(Entry(name=directory.encode(), type=EntryType.DIRECTORY, mode=0o755))
+        for name, source in args["files"]:
+            if "text" in source:
+                data = source["text"].encode()
+                writer.add_file(Entry(name=name.encode(), type=EntryType.FILE, size=len(data)), data)
+                continue
+            with open(source["path"], "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                writer.add(Entry(name=name.encode(), type=EntryType.FILE, size=size))
+                while block := file.read(1 << 20):
+                    writer.data(block)
+        writer.close()
+    return None
+
+
+def diff(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    return changes(args["upper"], tuple(args["lowers"]), frozenset(args["skip"]))
+
+
+def usage(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """Bytes below each directory, hard links counted once."""
+    return [_usage(path) for path in args["directories"]]
+
+
+def copy_tree(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """The content of `path` in an image's root into an empty directory (a new volume), owners and all.
+
+    The source is resolved inside the root (CVE-2022-23648); the target is the engine's own.
+    """
+    root_fd = _root(args, fds, 0)
+    target_fd = os.open(args["target"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        source_fd = open_in(root_fd, args["path"], os.O_PATH | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    info = os.fstat(source_fd)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(read_fd)
+            with open(write_fd, "wb", buffering=1 << 20) as out:
+                writer = TarWriter(out.write)
+                Packer(writer).tree(source_fd, b"", itself=False)
+                writer.close()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(write_fd)
+    Applier(target_fd, ApplyOptions()).apply(TarReader(Stream(blocks_of(read_fd))))
+    os.close(read_fd)
+    os.waitpid(pid, 0)
+    os.fchown(target_fd, info.st_uid, info.st_gid)
+    os.fchmod(target_fd, info.st_mode & 0o7777)
+    os.close(target_fd)
+    return True
+
+
+def stat_path(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """Of the very path, its last component not followed; None where there is nothing."""
+    root_fd = _root(args, fds, 0)
+    path = args["path"].rstrip("/") or "/"
+    try:
+        parent_fd = open_in(root_fd, os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+        name = os.path.basename(path) or "."
+        info = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
+        is_link = stat.S_ISLNK(info.st_mode)
+        target = os.readlink(name, dir_fd=parent_fd) if is_link else ""
+        if args["path"].endswith("/") and is_link:
+            followed = open_in(root_fd, path)
+            info = os.fstat(followed)
+            os.close(followed)
+        os.close(parent_fd)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return {"mode": info.st_mode, "size": info.st_size, "mtime_ns": info.st_mtime_ns, "link": target}
+
+
+def _root(args: Args, fds: Sequence[int], index: int) -> int:
+    """The root that was given, or that of a stopped container: its overlay, mounted in this process's namespace."""
+    if len(fds) > index:
+        return fds[index]
+    overlay = args["overlay"]
+    os.chdir(overlay["snapshots_dir"])
+    target = f"/tmp/.hakobu-{secrets.token_hex(6)}" if not overlay["work"] else os.path.dirname(overlay["work"])
+    options = f"lowerdir={':'.join(overlay['lower'])}"
+    if overlay["upper"]:
+        options += f",upperdir={overlay['upper']},workdir={overlay['work']}"
+    if not overlay["work"]:
+        os.makedirs(target, mode=0o700)
+    mount.mount("overlay", target, "overlay", 0, options)
+    root_fd = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mount.umount2(target, mount.MNT_DETACH)
+    if not overlay["work"]:
+        os.rmdir(target)
+    os.chdir("/")
+    return root_fd
+
+
+def _skip(args: Args) -> frozenset[bytes]:
+    return frozenset(os.fsencode(p.strip("/")) for p in args.get("skip", ()))
+
+
+class _Buffered:
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write, self._parts, self._size = write, list[bytes](), 0
+
+    def write(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size >= 1 << 20:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._parts:
+            self._write(b"".join(self._parts))
+            self._parts, self._size = [], 0
+
+
+def _usage(path: str) -> int:
+    total, seen = 0, set[tuple[int, int]]()
+    for directory, _, names in os.walk(path):
+        for name in names:
+            try:
+                info = os.lstat(f"{directory}/{name}")
+            except FileNotFoundError:
+                continue
+            if info.st_nlink > 1:
+                if (info.st_dev, info.st_ino) in seen:
+                    continue
+                seen.add((info.st_dev, info.st_ino))
+            total += info.st_size
+    return total
+
+
+JOBS: dict[str, Job] = {
+    "load": load,
+    "unpack": unpack,
+    "apply": apply_archive,
+    "pack-tree": pack_tree,
+    "pack-layer": pack_layer,
+    "save": save,
+    "diff": diff,
+    "usage": usage,
+    "copy-tree": copy_tree,
+    "stat": stat_path,
+}
