@@ -133,7 +133,7 @@ def image(name: str) -> Path:
     return path
 
 
-def payload(images: tuple[str, ...]) -> Path:
+def payload(images: tuple[str, ...], kernel_tests: tuple[str, ...]) -> Path:
     """The second disk: packages and this checkout as the machine's Python finds them, tests, examples, images."""
     disk = CACHE / "payload.ext4"
     CACHE.mkdir(parents=True, exist_ok=True)
@@ -147,6 +147,7 @@ def payload(images: tuple[str, ...]) -> Path:
             shutil.copytree(ROOT / name, folder / name, ignore=skip)
         shutil.copy(ROOT / "pyproject.toml", folder)
         shutil.copy(Path(__file__).with_name("guest.py"), folder / "guest.py")
+        (folder / "kernel-tests").write_text("\n".join(kernel_tests))
         (folder / "images").mkdir()
         for name in images:
             shutil.copy(image(name), folder / "images" / f"{name}.tar")

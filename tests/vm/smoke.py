@@ -1,6 +1,8 @@
 """`make test-vm-smoke`: boots the machine, reads its result lines from a serial port, prints the verdict.
 
-    python -m tests.vm.smoke [--console]      --console shows the kernel's own output as well
+    python -m tests.vm.smoke [--console] [TEST...]
+
+`--console` shows the machine's own output as well; TEST are files below tests/kernel to run there instead of the usual.
 
 Runs as root (the root file system keeps its owners). Emulated on purpose: what is behind /dev/kvm differs from
 machine to machine (nested, paravirtualized kernels hang), and the whole run takes a minute or two.
@@ -59,7 +61,7 @@ def main(argv: list[str]) -> int:
         os.execvp("sudo", ["sudo", "--preserve-env=CI", sys.executable, *sys.orig_argv[1:]])
     started = time.monotonic()
     kernel, initrd, root = parts.machine()
-    payload = parts.payload(("nginx", "busybox"))
+    payload = parts.payload(("nginx", "busybox"), tuple(arg for arg in argv if not arg.startswith("-")))
     print(f"vm: booting {kernel} (parts ready after {time.monotonic() - started:.0f} s)", flush=True)
     booted = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hakobu-vm-") as folder:

@@ -7,7 +7,7 @@ expanded size counts them each time, so a small text cannot stand for a huge doc
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import yaml
 
@@ -40,7 +40,7 @@ def parse(text: str, file: str) -> Node:
 
 
 def _events(text: str) -> _Events:
-    return cast("_Events", yaml.parse(text, Loader=_LOADER))  # pyright: ignore[reportUnknownMemberType]
+    return yaml.parse(text, Loader=_LOADER)
 
 
 class _Composer:
@@ -65,7 +65,7 @@ class _Composer:
 
     def _mark(self, event: yaml.Event) -> Mark:
         at = event.start_mark
-        return Mark(self._file, at.line + 1, at.column + 1)
+        return Mark(self._file, at.line + 1, at.column + 1) if at else Mark(self._file)
 
     def _node(self, event: yaml.Event, events: _Events, depth: int) -> Node:
         mark = self._mark(event)
