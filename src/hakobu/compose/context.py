@@ -77,7 +77,8 @@ class Context:
     def project_or_name(self) -> tuple[Project | None, str]:
         """For verbs that need no files: the project where there is one, else its name alone."""
         try:
-            return self.project, self.project.name
+            project = self._project or load(self.selection, lenient=True)
+            return project, project.name
         except NoConfigurationFile:
             given = self.text("project_name") or os.environ.get("COMPOSE_PROJECT_NAME", "")
             if not given:
@@ -88,7 +89,7 @@ class Context:
         """The project's containers, of the named services where some are named; an unknown service is an error."""
         project, name = self.project_or_name
         for service in self.services:
-            if project:
+            if project and service not in project.refused:
                 project.service(service)
         found = [c for c in observe_containers(self.engine, name) if (all or c.is_running) and (oneoff or not c.oneoff)]
         if not project:

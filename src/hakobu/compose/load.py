@@ -52,7 +52,7 @@ class Selection:
     warn: Callable[[str], None] = lambda _: None
 
 
-def load(selection: Selection, *, resolve_env_files: bool = True) -> Project:
+def load(selection: Selection, *, lenient: bool = False) -> Project:
     """The project, complete; `BadComposeFile` and its kin for what is wrong with it."""
     files = find_files(selection)
     first = os.path.dirname(files[0]) if files[0] != "-" else os.path.abspath(selection.working_directory)
@@ -69,8 +69,8 @@ def load(selection: Selection, *, resolve_env_files: bool = True) -> Project:
         env_files=tuple(selection.env_files and env_files),
         environment=variables,
     )
-    built = build_project(document, project, _profiles(selection, environment))
-    return _with_environment(built) if resolve_env_files else built
+    built = build_project(document, project, _profiles(selection, environment), lenient=lenient)
+    return _with_environment(built)
 
 
 def _profiles(selection: Selection, environment: Mapping[str, str]) -> frozenset[str]:

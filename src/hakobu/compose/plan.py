@@ -225,7 +225,7 @@ def _await(project: Project, service: str, condition: str, dependent: str, requi
 
 def orphans(project: Project, observed: Observed) -> tuple[ObservedContainer, ...]:
     """Containers of services that the files do not have, in any profile."""
-    known = {*project.services, *project.disabled}
+    known = {*project.services, *project.disabled, *project.refused}
     return tuple(c for c in observed.containers if c.service not in known and not c.oneoff)
 
 
@@ -302,4 +302,4 @@ def plan_down(project: Project | None, left: Observed, options: DownOptions) -> 
 
 
 def _is_known(project: Project, container: ObservedContainer) -> bool:
-    return not container.oneoff and container.service in {*project.services, *project.disabled}
+    return not container.oneoff and container.service in {*project.services, *project.disabled, *project.refused}

@@ -170,6 +170,16 @@ def test_profiles(tmp_path: Path) -> None:
     assert list(read(tmp_path, text, environment={"COMPOSE_PROFILES": "p,q"}).services) == ["a", "b", "c"]
 
 
+def test_an_unused_service_may_ask_for_what_is_not_supported(tmp_path: Path) -> None:
+    text = "services: {a: {image: x}, b: {build: ., profiles: [p]}}"
+    project = read(tmp_path, text)
+    assert list(project.services) == ["a"]
+    with pytest.raises(UnsupportedAttribute):
+        project.service("b")
+    with pytest.raises(UnsupportedAttribute):
+        read(tmp_path, text, profiles=("p",))
+
+
 @pytest.mark.parametrize(
     ("directory", "name"), [("My App.v2", "myappv2"), ("_x-1", "x-1"), ("日本", None), ("web_cache", "web_cache")]
 )

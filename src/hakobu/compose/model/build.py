@@ -19,6 +19,7 @@ from hakobu.compose.model.reading import (
     read_bool,
     read_fields,
     read_labels,
+    read_list,
     read_mapping,
     read_options,
     read_string,
@@ -36,13 +37,16 @@ TOP_LEVEL_REFUSED = {
 _DEFAULT_NETWORK = "default"
 
 
-def build_project(document: MappingNode, project: Project, profiles: frozenset[str]) -> Project:
-    """`project` (name, directory, files, environment) filled with what the document says."""
+def build_project(
+    document: MappingNode, project: Project, profiles: frozenset[str], *, lenient: bool = False
+) -> Project:
+    """`project` (name, directory, files, environment) filled with what the document says.
+
+    `lenient` is for looking and for taking away: a service that cannot be carried out is then no error.
+    """
     scope = Scope(project.directory, project.environment.get("HOME", "/root"))
     _check_top_level(document)
-    services = {
-        name: _with_defaults(read_service(name, node, document, scope)) for name, node in _section(document, "services")
-    }
+    services, refused = _services(document, scope, profiles, lenient)
     resources = replace(
         project,
         networks=_networks(document, project.name, services.values()),
@@ -50,6 +54,7 @@ def build_project(document: MappingNode, project: Project, profiles: frozenset[s
         secrets=_file_objects(document, "secrets", project.name, scope),
         configs=_file_objects(document, "configs", project.name, scope),
         extensions={key: to_plain(value) for key, value in document if key.startswith("x-")},
+        refused=refused,
     )
     for service in services.values():
         _check_service(service, resources, services, document)
@@ -58,7 +63,25 @@ def build_project(document: MappingNode, project: Project, profiles: frozenset[s
         active = dict(sorted(services.items()))
     disabled = {name: s for name, s in sorted(services.items()) if name not in active}
     _check_cycles(services, document)
-    return replace(resources, services=active, disabled=disabled)
+    return replace(resources, services=active, disabled=disabled, refused=refused)
+
+
+def _services(
+    document: MappingNode, scope: Scope, profiles: frozenset[str], lenient: bool
+) -> tuple[dict[str, Service], dict[str, UnsupportedAttribute]]:
+    """All services; one outside the active profiles may ask for what is not supported, as long as it is not used."""
+    services: dict[str, Service] = {}
+    refused: dict[str, UnsupportedAttribute] = {}
+    for name, node in _section(document, "services"):
+        try:
+            services[name] = _with_defaults(read_service(name, node, document, scope))
+        except UnsupportedAttribute as e:
+            of_it = node.get("profiles") if isinstance(node, MappingNode) else None
+            named = read_list(of_it, f"services.{name}.profiles") if of_it is not None else ()
+            if not lenient and (not named or profiles & {*named, "*"}):
+                raise
+            refused[name] = e
+    return services, refused
 
 
 def _check_top_level(document: MappingNode) -> None:
@@ -240,7 +263,7 @@ def _check_service(service: Service, project: Project, services: Mapping[str, Se
             if reference.source not in objects:
                 raise fail(kind, f"refers to undefined {kind[:-1]} {reference.source}")
     for name, dependency in service.depends_on.items():
-        if name not in services and dependency.required:
+        if name not in {*services, *project.refused} and dependency.required:
             raise fail("depends_on", f"depends on undefined service {name}")
     if service.container_name and service.replicas > 1:
         raise fail("container_name", "has a container_name and more than one container")

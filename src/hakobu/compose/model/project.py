@@ -1,11 +1,12 @@
 """A project: its services, and the networks, volumes, secrets and configs they use.
 
-`Project.services` holds what is to run; a service outside the active profiles is in `disabled`.
+`Project.services` holds what is to run; a service outside the active profiles is in `disabled`,
+or in `refused` where it asks for what is not supported.
 """
 
 from dataclasses import dataclass, field
 
-from hakobu.compose.failure import NoSuchService
+from hakobu.compose.failure import NoSuchService, UnsupportedAttribute
 from hakobu.compose.model.document import compact, mapping
 from hakobu.compose.model.service import Service
 from hakobu.spec.step import Json
@@ -111,6 +112,7 @@ class Project:
     env_files: tuple[str, ...] = ()
     services: dict[str, Service] = field(default_factory=dict[str, Service])
     disabled: dict[str, Service] = field(default_factory=dict[str, Service])
+    refused: dict[str, UnsupportedAttribute] = field(default_factory=dict[str, UnsupportedAttribute])
     networks: dict[str, Network] = field(default_factory=dict[str, Network])
     volumes: dict[str, Volume] = field(default_factory=dict[str, Volume])
     secrets: dict[str, FileObject] = field(default_factory=dict[str, FileObject])
@@ -120,6 +122,8 @@ class Project:
 
     def service(self, name: str) -> Service:
         """A service by its name, active or not; `NoSuchService` otherwise."""
+        if name in self.refused:
+            raise self.refused[name]
         found = self.services.get(name) or self.disabled.get(name)
         if found is None:
             raise NoSuchService(name)
