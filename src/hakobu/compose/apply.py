@@ -9,7 +9,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from hakobu.compose.model.service import Service
 from hakobu.compose.observed import Observed, image_id
 from hakobu.compose.plan import Action, Kind, Plan, Wave
 from hakobu.compose.progress import Progress
+from hakobu.spec.step import Json
 
 _WIDTH = 8
 _POLL_S = (0.05, 0.1, 0.2, 0.5)
@@ -151,26 +152,36 @@ class Applier:
             self._images[service.image] = image_id(self._engine, service.image)
         if not self._images[service.image]:
             raise ActionFailed(f"No such image: {service.image}", hint="pull it, or leave pull_policy at missing")
-        everywhere = self._engine.transport.at_least("1.44")
-        wanted = Wanted(
-            project=self.project,
-            service=service,
-            number=action.number,
-            name=container_name(self.project.name, service, action.number),
-            image_id=self._images[service.image],
-            replaces=replaces,
-            inherited=action.container.anonymous if action.container else {},
-            container_of=self._container_of,
-            read_file=self._read_file,
-            all_networks=everywhere,
-        )
+        wanted = self._wanted(action, replaces)
         answer = self._engine.containers.create(container_body(wanted), name=name, platform=service.platform)
         created = str(answer["Id"])
-        if not everywhere:
+        if not wanted.all_networks:
             for network, endpoint in [*endpoints(wanted).items()][1:]:
                 self._engine.networks.connect(network, created, dict(endpoint) if isinstance(endpoint, dict) else None)
         self._put_files(created, service)
         return created
+
+    def _wanted(self, action: Action, replaces: str = "") -> Wanted:
+        service = self.project.service(action.service)
+        return Wanted(
+            project=self.project,
+            service=service,
+            number=action.number,
+            name=container_name(self.project.name, service, action.number),
+            image_id=self._images.get(service.image, ""),
+            replaces=replaces,
+            inherited=action.container.anonymous if action.container else {},
+            container_of=self._container_of,
+            read_file=self._read_file,
+            all_networks=self._engine.transport.at_least("1.44"),
+        )
+
+    def body_of(self, action: Action) -> dict[str, Json]:
+        """The create body an action would send; whose namespace it shares is told by name where it is not made yet."""
+        wanted = self._wanted(action)
+        names = {service: f"{self.project.name}-{service}-1" for service in self.project.services}
+        names |= {service: id_ for (service, _), id_ in self._ids.items()}
+        return container_body(replace(wanted, container_of=names.__getitem__))
 
     def _container_of(self, service: str) -> str:
         found = [id_ for (name, _), id_ in sorted(self._ids.items()) if name == service]

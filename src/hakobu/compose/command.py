@@ -235,10 +235,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(argv: list[str]) -> argparse.Namespace:
+    """The command line; `SystemExit` where it is none, or only asks for help."""
+    return _parser().parse_args(argv)
+
+
 def main(argv: list[str], endpoint: Endpoint | str) -> int:
     """One command; errors are told on stderr, with what to do about them."""
     try:
-        options = _parser().parse_args(argv)
+        options = parse(argv)
     except SystemExit as e:
         return int(e.code or 0)
     context = Context(options, endpoint)

@@ -40,7 +40,7 @@ EXECUTE = Command(
 
 def execute(session: Session, values: Values, arguments: list[str]) -> int:
     tty, stdin, detached = values.on("tty"), values.on("interactive"), values.on("detach")
-    config = _config(values, arguments[1:])
+    config = exec_config(values, arguments[1:])
     if tty and stdin and not detached:
         from hakobu.cli.terminal import is_terminal
 
@@ -62,7 +62,7 @@ def execute(session: Session, values: Values, arguments: list[str]) -> int:
     return int(execs.inspect(exec_id)["ExitCode"] or 0)
 
 
-def _config(values: Values, command: list[str]) -> Json:
+def exec_config(values: Values, command: list[str]) -> Json:
     detached = values.on("detach")
     config: Json = {
         "Cmd": command,

@@ -28,7 +28,8 @@ from hakobu.compose.plan import (
 from hakobu.errors import Invalid
 
 
-def _up_options(context: Context, *, no_start: bool = False) -> UpOptions:
+def up_options(context: Context, *, no_start: bool = False) -> UpOptions:
+    """What the command line of `up` and `create` says."""
     scale: dict[str, int] = {}
     for text in context.texts("scale"):
         name, _, count = text.partition("=")
@@ -81,7 +82,7 @@ def _warn(context: Context, project: Project, observed: Observed, options: UpOpt
 
 
 def up(context: Context) -> int:
-    options = _up_options(context)
+    options = up_options(context)
     applier, plan, _ = _prepare(context, options)
     if context.on("detach") or options.wait or options.no_start:
         applier.run(plan)
@@ -90,7 +91,7 @@ def up(context: Context) -> int:
 
 
 def create(context: Context) -> int:
-    applier, plan, _ = _prepare(context, _up_options(context, no_start=True))
+    applier, plan, _ = _prepare(context, up_options(context, no_start=True))
     applier.run(plan)
     return 0
 
