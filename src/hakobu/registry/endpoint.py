@@ -1,0 +1,91 @@
+"""Where a registry can be reached: URLs in the order in which they are tried, and how far each is trusted. Pure.
+
+Plain HTTP is for loopback addresses, for registries that the configuration calls insecure, and for mirrors that it
+gives with `http://`; nothing a registry says can lead there.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from hakobu.spec.reference import DEFAULT_DOMAIN
+
+HUB = "registry-1.docker.io"
+_LEGACY_AUTH_KEY = "https://index.docker.io/v1/"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`url` has no trailing slash; `verify` False accepts any certificate; `mirror` gets no credentials."""
+
+    url: str
+    verify: bool = True
+    mirror: bool = False
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def authority(self) -> str:
+        return urlsplit(self.url).netloc
+
+    @property
+    def is_plain(self) -> bool:
+        return self.url.startswith("http://")
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySettings:
+    """What the daemon's configuration says: mirrors of Docker Hub, and registries without (proper) TLS."""
+
+    mirrors: tuple[str, ...] = ()
+    insecure: tuple[str, ...] = ()
+    max_downloads: int = 3
+    max_uploads: int = 5
+    attempts: int = 5
+
+
+def endpoints(domain: str, settings: RegistrySettings, *, for_push: bool = False) -> tuple[Endpoint, ...]:
+    """At least one. Mirrors are for reading from Docker Hub only, as with dockerd."""
+    if domain != DEFAULT_DOMAIN:
+        return _direct(domain, settings)
+    mirrors = () if for_push else settings.mirrors
+    found: list[Endpoint] = []
+    for mirror in mirrors:
+        url = mirror.rstrip("/")
+        if "://" not in url:
+            found += [Endpoint(e.url, e.verify, mirror=True) for e in _direct(url, settings)]
+        else:
+            found.append(Endpoint(url, not is_insecure(urlsplit(url).netloc, settings.insecure), mirror=True))
+    return (*found, Endpoint(f"https://{HUB}"))
+
+
+def _direct(authority: str, settings: RegistrySettings) -> tuple[Endpoint, ...]:
+    if is_insecure(authority, settings.insecure):
+        return Endpoint(f"https://{authority}", verify=False), Endpoint(f"http://{authority}", verify=False)
+    return (Endpoint(f"https://{authority}"),)
+
+
+def is_insecure(authority: str, configured: Sequence[str]) -> bool:
+    """`configured` holds `host[:port]` and networks in CIDR form; loopback addresses always count."""
+    host = (urlsplit(f"//{authority}").hostname or "").lower()
+    if host == "localhost" or authority.lower() in {c.lower() for c in configured} or host in configured:
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or any(address in network for network in _networks(configured))
+
+
+def _networks(configured: Sequence[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    found: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+    for text in configured:
+        if "/" in text:
+            try:
+                found.append(ipaddress.ip_network(text, strict=False))
+            except ValueError:
+                continue
+    return found
