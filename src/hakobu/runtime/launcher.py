@@ -35,6 +35,7 @@ def main() -> None:
     control.setblocking(True)
     audit.touch_codecs()
     warm.up()
+    audit.close_import_paths()  # here and not in each child: see audit.seal
     gc.collect()
     gc.freeze()
     scm.send(control, encode({"event": "ready", "pid": os.getpid()}))

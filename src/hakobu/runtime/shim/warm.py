@@ -6,18 +6,30 @@ What is made here is thrown away; nothing but memory is touched, and files in a 
 import os
 import socket
 
-from hakobu.kernel import scm
+from hakobu.kernel import capability, cgroup, scm
 from hakobu.runtime.message import decode, encode, plan_from_json, plan_to_json, stdio_from_json, stdio_to_json
 from hakobu.runtime.shim.log import LogFile, escape, timestamp
 from hakobu.runtime.shim.loop import Loop
 from hakobu.runtime.shim.streams import Streams
 from hakobu.spec.plan import Attachment, LogTarget, Plan, Stdio
+from hakobu.spec.resources import DEFAULT_DEVICE_RULES, Resources, parse_resources
 from hakobu.spec.step import Place, Step
 
 
 def up() -> None:
     _messages()
     _streams()
+    _cgroups()
+
+
+def _cgroups() -> None:
+    """Finds what is mounted, once for all shims."""
+    try:
+        cgroup.open_tree()
+    except OSError:
+        return
+    capability.last_cap()
+    parse_resources(Resources(devices=DEFAULT_DEVICE_RULES).to_json())
 
 
 def _messages() -> None:
