@@ -40,10 +40,10 @@ from hakobu.engine.thread import OneThread
 from hakobu.engine.updating import Updater
 from hakobu.engine.volumes import VolumeService
 from hakobu.engine.waiting import Waiters
-from hakobu.kernel.cgroup import open_tree
+from hakobu.kernel.cgroup import Tree, open_tree
 from hakobu.network.service import Networking, NetworkSettings
 from hakobu.runtime.link import Shims
-from hakobu.spec.container import Status
+from hakobu.spec.container import Container, Status
 from hakobu.store.open import Stores, open_stores
 
 _log = logging.getLogger("hakobu.daemon")
@@ -66,6 +66,7 @@ class Engine:
     monitor: Monitor
     recovery: Recovery
     endpoints: Endpoints
+    tree: Tree
 
     async def open(self) -> None:
         """Afterwards the API may answer: everything that runs was adopted."""
@@ -116,6 +117,15 @@ class Engine:
         await self.thread.call(self.networking.close)
         self.thread.close()
         await asyncio.to_thread(self.stores.close)
+        if not self.endpoints.running():
+            self._remove_cgroup()
+
+    def _remove_cgroup(self) -> None:
+        """The instance's own group, when nothing runs in it; what others put there stays."""
+        try:
+            self.tree.cgroup(self.config.cgroup_parent or self.config.instance.cgroup_parent).delete()
+        except OSError as error:
+            _log.debug("the engine's cgroup stays: %s", error)
 
     async def _stop_all(self) -> None:
         limit = self.config.shutdown_timeout_s
@@ -152,7 +162,13 @@ def build(config: EngineConfig) -> Engine:
     execs = ExecService(records, shims, bus, planner.exec)
     pending, traces, gates = Pending(), Traces(), Gates()
     health = HealthWatch(records, execs, bus, background)
-    starter = Starter(records, shims, endpoints, bus, planner.start, pending, traces, gates, health.begin)
+
+    def start_failed(container: Container) -> None:
+        waiters.exited(container.id, container.state.exit_code, container.state.error)
+        if container.spec.auto_remove:
+            background.spawn(remover.remove_failed(container.id), f"removal of {container.name}")
+
+    starter = Starter(records, shims, endpoints, bus, planner.start, pending, traces, gates, health.begin, start_failed)
     freezer = CgroupFreezer(records, planner.cgroup)
     stopper = Stopper(records, shims, bus, waiters, freezer)
 
@@ -232,6 +248,7 @@ def build(config: EngineConfig) -> Engine:
         monitor,
         recovery,
         endpoints,
+        tree,
     )
 
 

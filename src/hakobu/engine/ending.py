@@ -58,6 +58,7 @@ class Monitor:
         match event.kind:
             case "exit" if event.exec_id and event.exit is not None:
                 self._execs.exited(event.container_id, event.exec_id, event.exit)
+                await self._runtime.acknowledge(event.container_id, event.exec_id)
             case "exit" if event.exit is not None:
                 await self.ended(event.container_id, event.exit)
             case "gone" if container is not None:

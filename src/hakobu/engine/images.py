@@ -210,7 +210,7 @@ class ImageService:
 
     async def tag(self, ref: str, repository: str, tag: str) -> None:
         record = self._stores.images.get(ref)
-        target = Reference.parse_repository(repository).with_tag(tag or "latest")
+        target = named(repository, tag)
         await asyncio.to_thread(self._stores.images.put, record, (target,))
         object_event(self._events, "image", "tag", record.id, name=target.familiar)
 
@@ -312,6 +312,13 @@ class ImageService:
         blobs = images.used_blobs()
         freed += sum(self._stores.content.delete(d) for d in self._stores.content.digests() if str(d) not in blobs)
         return freed
+
+
+def named(repository: str, tag: str) -> Reference:
+    """A repository and a tag as the API has them; a tag may stand in the repository (`docker import - a:1`)."""
+    if not tag:
+        return Reference.parse(repository).tagged()
+    return Reference.parse_repository(repository).with_tag(tag)
 
 
 class Puller:

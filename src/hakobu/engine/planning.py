@@ -152,9 +152,8 @@ class Planner:
         """On v1 one directory for each hierarchy, as a container's /sys/fs/cgroup shows them."""
         if self._version == 2:
             return ()
-        return tuple(
-            (name.replace("/", "_"), path) for name, path in self.cgroup(container).directories().items() if name
-        )
+        path = self.cgroup_path(container)
+        return tuple((os.path.basename(top), top + path) for top, _ in self.tree.layout.hierarchies())
 
     def _init(self, container: Container) -> str:
         wanted = container.spec.init if container.spec.init is not None else self.config.init

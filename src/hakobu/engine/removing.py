@@ -53,6 +53,13 @@ class Remover:
             if container is not None and container.state.status in (Status.EXITED, Status.DEAD):
                 await self._remove(container_id, volumes=True)
 
+    async def remove_failed(self, container_id: str) -> None:
+        """A `--rm` container whose start failed has had its run."""
+        async with self._records.lock(container_id):
+            container = self._records.by_id(container_id)
+            if container is not None and container.state.status in (Status.CREATED, Status.EXITED):
+                await self._remove(container_id, volumes=True)
+
     async def _remove(self, container_id: str, volumes: bool) -> None:
         container = await self._records.change_state(container_id, status=Status.REMOVING)
         try:

@@ -90,7 +90,9 @@ class Starter:
         traces: Traces,
         gates: Gates,
         started: Callable[[Container], None],
+        failed: Callable[[Container], None],
     ) -> None:
+        self._failed_hook = failed
         self._started_hook = started
         self._records, self._runtime, self._net, self._events = records, runtime, net, events
         self._plan, self._pending, self._traces, self._gates = plan, pending, traces, gates
@@ -112,6 +114,8 @@ class Starter:
             except HakobuError as error:
                 failure = translate(error)
                 await self._failed(container_id, failure.message, failure.exit_code)
+                if not restarting:
+                    self._failed_hook(self._records.get(container_id))
                 raise failure from error
             except BaseException:
                 await asyncio.shield(self._failed(container_id, "the start was interrupted", 128))

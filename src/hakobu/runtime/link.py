@@ -259,6 +259,12 @@ class Shims:
         state = cast("Message", answer["ok"])
         return _created({**state, "results": []}) if state["pid"] else None
 
+    async def acknowledge(self, container_id: str, exec_id: str) -> None:
+        try:
+            await self._ask(container_id, "acknowledge", exec_id=exec_id)
+        except (NoShim, StepFailed):
+            return  # it is gone, and its clients with it
+
     async def delete(self, container_id: str) -> None:
         connection = self._shims.pop(container_id, None)
         if connection is not None and not connection.closed:

@@ -195,8 +195,11 @@ def _bind_hierarchies(top_fd: int, args: Args, attributes: int) -> None:
         if not isinstance(entry, list):
             continue
         name, path = str(entry[0]), str(entry[1])
+        try:
+            tree_fd = mnt.open_tree(-100, path, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
+        except FileNotFoundError:
+            continue  # a hierarchy in which no limit asked for a group of its own
         os.mkdir(name, 0o755, dir_fd=top_fd)
-        tree_fd = mnt.open_tree(-100, path, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
         try:
             mnt.mount_setattr(tree_fd, b"", AT_EMPTY_PATH, attr_set=attributes, propagation=MS_PRIVATE)
             mnt.move_mount(tree_fd, b"", top_fd, name, mnt.MOVE_MOUNT_F_EMPTY_PATH)

@@ -161,6 +161,10 @@ class Runtime(Protocol):
         """Finds the shim of an earlier daemon: running, ended meanwhile, or None when nothing is known."""
         ...
 
+    async def acknowledge(self, container_id: str, exec_id: str) -> None:
+        """The exit of an exec was recorded: its clients may see the end of their connections."""
+        ...
+
     async def delete(self, container_id: str) -> None:
         """After the exit: lets go of what is left of the container at run time (cgroup, shim directory)."""
         ...

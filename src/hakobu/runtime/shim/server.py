@@ -40,6 +40,7 @@ from hakobu.spec.step import Json, Place
 
 Args = Mapping[str, Json]
 LINGER_S = 30.0
+ACKNOWLEDGE_S = 2.0
 
 
 def main(control: socket.socket) -> None:
@@ -62,6 +63,8 @@ class Shim:
         self._log: LogFile | None = None
         self._init: Session | None = None
         self._execs: dict[str, Session] = {}
+        self._unacknowledged: dict[str, Session] = {}
+        self._parting: list[Session] = []
         self._kept_fds: list[int] = []
         self._ports = Ports(self._loop)
         self._confinement = Confinement(self._loop, self._oom)
@@ -129,6 +132,7 @@ class Shim:
             "keep": self._keep,
             "kept": self._kept,
             "discard": self._discard,
+            "acknowledge": self._acknowledge,
         }
 
     def _say(self, sock: socket.socket, message: Message, fds: list[int] | None = None) -> None:
@@ -328,7 +332,9 @@ class Shim:
             if error.errno not in (errno.ENOENT, errno.ENOSPC):
                 raise
         self._ports.close()
+        self._confinement.remove()
         self._report({"event": "exit", "container_id": self._id, "exec_id": "", "exit": facts})
+        session.streams.close()
         self._loop.after(LINGER_S, self._leave)
         self._maybe_leave()
 
@@ -340,8 +346,23 @@ class Shim:
             "oom_killed": False,
             "finished_ns": time.time_ns(),
         }
+        self._unacknowledged[exec_id] = session
         self._report({"event": "exit", "container_id": self._id, "exec_id": exec_id, "exit": facts})
-        self._maybe_leave()
+        if self._daemons:
+            self._loop.after(ACKNOWLEDGE_S, lambda: self._part(exec_id))
+        else:
+            self._part(exec_id)
+
+    def _part(self, exec_id: str) -> None:
+        """Lets an ended exec's clients go: its exit code is recorded, or nobody is there to record it."""
+        if (session := self._unacknowledged.pop(exec_id, None)) is not None:
+            session.streams.close()
+            self._parting = [s for s in (*self._parting, session) if any(not c.closed for c in s.streams.clients)]
+            self._maybe_leave()
+
+    def _acknowledge(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        self._part(cast("str", request["exec_id"]))
+        return None
 
     def _detached(self, exec_id: str) -> Callable[[], None]:
         return lambda: self._report({"event": "detach", "container_id": self._id, "exec_id": exec_id})
@@ -357,8 +378,9 @@ class Shim:
             return
         if not self._over:
             return
-        busy = any(not c.closed for s in (self._init, *self._execs.values()) for c in s.streams.clients)
-        if not busy and not self._execs:
+        sessions = (self._init, *self._execs.values(), *self._parting)
+        busy = any(not c.closed for s in sessions for c in s.streams.clients)
+        if not busy and not self._execs and not self._unacknowledged:
             self._leave()
         else:
             self._loop.after(0.05, self._maybe_leave)

@@ -17,7 +17,11 @@ DRAIN_S = 2.0
 
 
 class Session:
-    """`ended` is called once: the process has ended and what it printed was read to its end."""
+    """`ended` is called once: the process has ended, what it printed was read to its end and is in the log.
+
+    Whoever is told closes the streams, and with them the clients' connections: a client that sees its end must
+    find the exit code recorded.
+    """
 
     def __init__(
         self,
@@ -113,5 +117,5 @@ class Session:
     def _finish(self) -> None:
         if not self._told:
             self._told = True
-            self.streams.close()
+            self.streams.flush()
             self._ended(self)

@@ -101,14 +101,18 @@ class Streams:
     def at_end(self) -> bool:
         return not self._outputs
 
+    def flush(self) -> None:
+        """The log is complete."""
+        if self._log is not None:
+            self._log.flush("stdout")
+            self._log.flush("stderr")
+
     def close(self) -> None:
         """Lets go of the process's streams; clients get what is queued for them and then the end."""
         for fd in tuple(self._outputs):
             self._end_output(fd, tell=False)
         self._close_input()
-        if self._log is not None:
-            self._log.flush("stdout")
-            self._log.flush("stderr")
+        self.flush()
         for client in tuple(self.clients):
             if client.replaying:
                 self._replay(client)
