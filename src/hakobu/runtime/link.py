@@ -14,7 +14,7 @@ from typing import cast
 
 import hakobu
 from hakobu.errors import Kind
-from hakobu.kernel import memory_interpreter, scm
+from hakobu.kernel import memory_interpreter, probe, scm
 from hakobu.runtime.failure import NoShim, StepFailed
 from hakobu.runtime.message import (
     Message,
@@ -330,7 +330,9 @@ def _spawn_launcher(interpreter: memory_interpreter.MemoryInterpreter, fd: int) 
     library = [p for p in sys.path if p.endswith((".zip", "lib-dynload")) or os.path.isfile(f"{p}/os.py")]
     boot = _BOOT.format(paths=[*library, package])
     actions = [(os.POSIX_SPAWN_DUP2, fd, 3)]
-    return os.posix_spawn(interpreter.path, interpreter.argv("-c", boot), interpreter.env, file_actions=actions)
+    # A pretended kernel (tests) is the one thing of our environment that goes on.
+    env = {**interpreter.env, **{k: v for k, v in os.environ.items() if k == probe.ENVIRONMENT}}
+    return os.posix_spawn(interpreter.path, interpreter.argv("-c", boot), env, file_actions=actions)
 
 
 def _error(told: Message) -> StepFailed:

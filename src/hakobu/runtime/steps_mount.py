@@ -8,9 +8,10 @@ import errno
 import os
 import stat
 
-from hakobu.kernel import audit, pty
+from hakobu.kernel import audit, probe, pty
 from hakobu.kernel import mount as mnt
 from hakobu.kernel.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
+from hakobu.kernel.probe import Feature
 from hakobu.kernel.saferoot import make_directories, make_mount_target, open_in, split
 from hakobu.runtime.child import Args, Child
 from hakobu.runtime.handshake import say
@@ -68,6 +69,8 @@ def rootfs_mount(child: Child, args: Args) -> None:
 
 def _overlay(lower: list[str], upper: str, work: str) -> int:
     joined = ":".join(lower)
+    if len(joined) > _STRING_BYTES and not probe.has(Feature.OVERLAY_LOWERDIR_APPEND):
+        return _overlay_by_mount(joined, upper, work)
     fs_fd = mnt.fsopen("overlay")
     try:
         mnt.fsconfig_set_string(fs_fd, "source", "overlay")
@@ -79,16 +82,12 @@ def _overlay(lower: list[str], upper: str, work: str) -> int:
         mnt.fsconfig_set_string(fs_fd, "workdir", work)
         mnt.fsconfig_create(fs_fd)
         return mnt.fsmount(fs_fd)
-    except OSError as error:
-        if error.errno != errno.EINVAL or len(joined) <= _STRING_BYTES:
-            raise
-        return _overlay_by_mount(joined, upper, work)
     finally:
         os.close(fs_fd)
 
 
 def _append_lower(fs_fd: int, lower: list[str]) -> None:
-    """`lowerdir+` since Linux 6.5; before it, only mount(2) takes more than 255 bytes."""
+    """Since Linux 6.5; before it, only mount(2) takes more than 255 bytes."""
     for name in lower:
         mnt.fsconfig_set_string(fs_fd, "lowerdir+", name)
 

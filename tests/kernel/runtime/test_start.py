@@ -8,6 +8,7 @@ import pytest
 from tests.kernel.runtime.bed import Bed, config, in_bed
 
 from hakobu.errors import HakobuError
+from hakobu.kernel import probe
 from hakobu.runtime.failure import StepFailed
 from hakobu.spec.plan import LogTarget
 from hakobu.spec.runtime_config import CapabilitySets, Rlimit, Root, User
@@ -252,7 +253,11 @@ def test_a_read_only_root_leaves_what_is_mounted_writable(tmp_path: Path) -> Non
     in_bed(tmp_path, body)
 
 
-def test_an_overlay_of_many_layers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pretended", ["", "6.1"])
+def test_an_overlay_of_many_layers(tmp_path: Path, pretended: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if pretended:
+        monkeypatch.setenv(probe.ENVIRONMENT, pretended)
+
     async def body(bed: Bed) -> None:
         names = [f"l{n:03}" for n in range(123)]
         for name in names:

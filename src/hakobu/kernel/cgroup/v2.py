@@ -27,6 +27,9 @@ from hakobu.kernel.cgroup.v1 import rdma_line
 from hakobu.spec.resources import BlockIO, Cpu, Memory, Resources
 
 _ENABLED: Final = ("cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdma")
+_NOT_ENABLED: Final = frozenset(
+    (errno.EINVAL, errno.ENOENT, errno.EOPNOTSUPP, errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
+)
 _V2_NAMES: Final = {"blkio": "io"}
 _NOT_IN_V2: Final = ("net_cls", "net_prio")
 
@@ -57,8 +60,9 @@ def _enable(directory: str, wanted: frozenset[str]) -> None:
         try:
             write(directory, "cgroup.subtree_control", f"+{name}")
         except OSError as error:
-            # Real-time tasks elsewhere keep the cpu controller off (EINVAL); a limit that needs it will say so.
-            if error.errno not in (errno.EINVAL, errno.ENOENT, errno.EOPNOTSUPP):
+            # Real-time tasks elsewhere keep the cpu controller off (EINVAL), a node above a delegated one is not
+            # ours to change (EACCES), or has processes (EBUSY). A limit that needs the controller will say so.
+            if error.errno not in _NOT_ENABLED:
                 raise
 
 

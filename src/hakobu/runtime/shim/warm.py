@@ -6,7 +6,7 @@ What is made here is thrown away; nothing but memory is touched, and files in a 
 import os
 import socket
 
-from hakobu.kernel import capability, cgroup, scm
+from hakobu.kernel import capability, cgroup, probe, scm
 from hakobu.runtime.message import decode, encode, plan_from_json, plan_to_json, stdio_from_json, stdio_to_json
 from hakobu.runtime.shim.log import LogFile, escape, timestamp
 from hakobu.runtime.shim.loop import Loop
@@ -23,7 +23,8 @@ def up() -> None:
 
 
 def _cgroups() -> None:
-    """Finds what is mounted, once for all shims."""
+    """Finds what is mounted and what the kernel can, once for all shims."""
+    probe.has(probe.Feature.OVERLAY_LOWERDIR_APPEND)
     try:
         cgroup.open_tree()
     except OSError:
