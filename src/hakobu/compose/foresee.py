@@ -32,7 +32,20 @@ def foresee(engine: Engine, argv: list[str]) -> Foreseen:
     plan = (*plan_pulls(project, observed, wanted), *plan_up(project, observed, wanted))
     applier = Applier(engine, context.progress, project=project, observed=observed)
     making = [a for wave in plan for a in wave if a.kind in (Kind.CREATE, Kind.RECREATE)]
-    return Foreseen([[_told(a) for a in wave] for wave in plan], [(a.name, applier.body_of(a)) for a in making])
+    missing = {n.name for n in project.networks.values() if n.name not in observed.networks}
+    bodies = [(a.name, _on_existing_networks(applier.body_of(a), missing)) for a in making]
+    return Foreseen([[_told(a) for a in wave] for wave in plan], bodies)
+
+
+def _on_existing_networks(body: dict[str, Json], missing: set[str]) -> dict[str, Json]:
+    """An engine plans only with networks it has: the default one stands for those that `up` would make first."""
+    host, networking = body["HostConfig"], body["NetworkingConfig"]
+    assert isinstance(host, dict) and isinstance(networking, dict)
+    endpoints = networking["EndpointsConfig"]
+    assert isinstance(endpoints, dict)
+    kept = {name: endpoint for name, endpoint in endpoints.items() if name not in missing}
+    mode = "bridge" if host["NetworkMode"] in missing else host["NetworkMode"]
+    return {**body, "HostConfig": {**host, "NetworkMode": mode}, "NetworkingConfig": {"EndpointsConfig": kept}}
 
 
 def _told(action: Action) -> str:

@@ -56,6 +56,27 @@ class Endpoints:
             raise
         return tuple(joined)
 
+    def foresee(self, container: Container) -> Container:
+        """With the endpoints it would have, their addresses told as what they would be chosen from."""
+        endpoints: list[Endpoint] = []
+        for number, spec in enumerate(container.spec.endpoints):
+            network = self._book.get(spec.network)
+            pool = next((p for p in network.pools if ":" not in p.subnet), None)
+            endpoints.append(
+                Endpoint(
+                    spec=spec,
+                    network_id=network.id,
+                    network_name=network.name,
+                    endpoint_id=f"{number:064x}",
+                    ipv4=spec.ipv4 or (f"<free in {pool.subnet.partition('/')[0]}>" if pool else ""),
+                    ipv4_prefix=int(pool.subnet.partition("/")[2]) if pool else 0,
+                    ipv4_gateway=pool.gateway if pool else "",
+                    mac=spec.mac or "<from the address>",
+                    interface=f"eth{number}",
+                )
+            )
+        return replace(container, endpoints=tuple(endpoints))
+
     async def write_files(self, container: Container) -> None:
         await asyncio.to_thread(self._write_files, container)
 

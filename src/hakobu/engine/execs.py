@@ -79,6 +79,11 @@ class ExecService:
         if exec_id in self._execs and self._execs[exec_id].running:
             self._execs[exec_id] = replace(self._execs[exec_id], pid=pid)
 
+    async def plan_for(self, ref: str, spec: ExecSpec) -> Plan:
+        container = self._records.get(ref)
+        require(Op.EXEC, container)
+        return self._plan(container, spec)
+
     async def resize(self, exec_id: str, rows: int, columns: int) -> None:
         execution = self.get(exec_id)
         await self._runtime.resize(execution.container_id, exec_id, columns, rows)

@@ -68,6 +68,7 @@ class Planner:
 
     def foresee(self, container: Container) -> Plan:
         """The plan of a container that does not exist."""
+        container = self.endpoints.foresee(container)
         config = self.runtime_config(container)
         imagined = Rootfs(self.config.instance.snapshots_dir, ("<layers>",), "<upper>", "<work>")
         return self._plan(container, config, imagined)

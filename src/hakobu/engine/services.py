@@ -230,6 +230,9 @@ class Execs(Protocol):
 
     async def resize(self, exec_id: str, rows: int, columns: int) -> None: ...
     def get(self, exec_id: str) -> Exec: ...
+    async def plan_for(self, ref: str, spec: ExecSpec) -> Plan:
+        """The plan an exec of this would follow, without doing any of it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,7 @@ def _clone(args: Args, _: str) -> dict[str, str]:
     new = _list(args, "new")
     flags = [_CLONE_FLAGS.get(str(t), str(t)) for t in new]
     return {
-        "flags": " | ".join(["CLONE_PIDFD", *flags, "CLONE_INTO_CGROUP"]),
+        "flags": " | ".join(["CLONE_PIDFD", *flags]),
         "unshare": _options(new),
         "new_shown": ", ".join(str(t) for t in new),
     }
@@ -115,7 +115,15 @@ def _join(args: Args, _: str) -> dict[str, str]:
 def _cgroup(args: Args, _: str) -> dict[str, str]:
     resources = args.get("resources")
     limits = _leaves(resources) if isinstance(resources, dict) else []
-    return {"limits": ", ".join(limits) or "none", "limit_lines": "".join(f"  # {limit}" for limit in limits)}
+    return {
+        "path": _text(args, "path").lstrip("/"),
+        "limits": ", ".join(limits) or "none",
+        "limit_lines": "".join(f"  # {limit}" for limit in limits),
+    }
+
+
+def _cgroup_path(args: Args, _: str) -> dict[str, str]:
+    return {"path": _text(args, "path").lstrip("/")}
 
 
 def _leaves(document: Mapping[str, Json], prefix: str = "") -> list[str]:
@@ -155,7 +163,7 @@ def _isolate(args: Args, _: str) -> dict[str, str]:
 
 
 def _rootfs(args: Args, _: str) -> dict[str, str]:
-    lower = [str(layer).rsplit("/", 1)[-1][:12] for layer in _list(args, "lower")]
+    lower = [str(layer) for layer in _list(args, "lower")]
     few = ":".join(lower if len(lower) <= 3 else [*lower[:2], f"…({len(lower) - 2} more)"])
     return {"lower_count": str(len(lower)), "lower_shown": few}
 
@@ -264,6 +272,7 @@ def _execute(args: Args, _: str) -> dict[str, str]:
 
 _DERIVED: Mapping[str, Callable[[Args, str], dict[str, str]]] = {
     "cgroup.create": _cgroup,
+    "cgroup.join": _cgroup_path,
     "hooks.run": _hooks,
     "namespaces.clone": _clone,
     "namespaces.join": _join,

@@ -34,14 +34,15 @@ class ExecRunning(HakobuError):
         super().__init__(f"exec command {exec_id} is already running")
 
 
-async def create(services: Services, request: Request) -> Reply:
+def spec_of(request: Request) -> ExecSpec:
+    """What an exec create body asks for."""
     body = json_body(request, ExecCreate)
     command = argv(body.get("Cmd"))
     if not command:
         raise Invalid("no exec command specified", field="Cmd")
     rows, columns = size(body.get("ConsoleSize"))
     query.detach_keys(body.get("DetachKeys") or "")
-    spec = ExecSpec(
+    return ExecSpec(
         argv=command,
         env=tuple(body.get("Env") or ()),
         user=body.get("User") or "",
@@ -55,7 +56,10 @@ async def create(services: Services, request: Request) -> Reply:
         console_rows=rows,
         console_columns=columns,
     )
-    exec_id = await services.execs.create(request.params[0], spec)
+
+
+async def create(services: Services, request: Request) -> Reply:
+    exec_id = await services.execs.create(request.params[0], spec_of(request))
     return reply.json({"Id": exec_id}, HTTPStatus.CREATED)
 
 
