@@ -1,14 +1,11 @@
 """The 8-byte frames in which stdout and stderr of a container without a terminal share a connection.
 
 A frame is its stream's number, three zero bytes, the length as a big-endian 32-bit number, and the bytes.
-A `Demultiplexer` is fed whatever arrived and gives the pieces that are there; a frame may come in parts.
+A `Demultiplexer` is fed whatever arrived and gives the pieces that are there; a frame may come in parts, and
+neighbours of one stream come as one piece: a log of short lines is a frame a line, and costs a write a chunk.
 """
 
 from __future__ import annotations
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 STDIN, STDOUT, STDERR, SYSTEM = range(4)
 HEADER_BYTES = 8
@@ -28,29 +25,41 @@ class Demultiplexer:
         self._stream = STDOUT
         self._left = 0
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """The pieces in `data`; one frame may come as several pieces."""
-        position = 0
-        end = len(data)
-        while position < end:
-            if not self._left:
-                position += self._feed_header(data, position)
-                continue
-            piece = data[position : position + self._left]
-            position += len(piece)
-            self._left -= len(piece)
-            yield self._stream, piece
-
-    def _feed_header(self, data: bytes, position: int) -> int:
-        taken = data[position : position + HEADER_BYTES - len(self._header)]
-        self._header += taken
-        if len(self._header) == HEADER_BYTES:
-            self._stream = self._header[0]
-            self._left = int.from_bytes(self._header[4:], "big")
+    def feed(self, data: bytes) -> list[tuple[int, bytes]]:
+        """The pieces in `data`, in order."""
+        if self._header:
+            data = self._header + data
             self._header = b""
-            if self._stream > SYSTEM:
-                raise BadFrame(f"unrecognized stream: {self._stream}")
-        return len(taken)
+        out: list[tuple[int, bytes]] = []
+        parts: list[bytes] = []
+        stream, left, position, end = self._stream, self._left, 0, len(data)
+        while position < end:
+            if not left:
+                body = position + HEADER_BYTES
+                if body > end:
+                    self._header = data[position:]
+                    break
+                if data[position] != stream:
+                    _flush(out, stream, parts)
+                    parts, stream = [], data[position]
+                    if stream > SYSTEM:
+                        raise BadFrame(f"unrecognized stream: {stream}")
+                left = int.from_bytes(data[position + 4 : body], "big")
+                position = body
+                continue
+            parts.append(data[position : position + left])
+            taken = min(left, end - position)
+            position += taken
+            left -= taken
+        _flush(out, stream, parts)
+        self._stream, self._left = stream, left
+        return out
+
+
+def _flush(out: list[tuple[int, bytes]], stream: int, parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    if data:
+        out.append((stream, data))
 
 
 def encode_frame(stream: int, data: bytes) -> bytes:
