@@ -23,11 +23,12 @@ from hakobu.engine.ending import Monitor
 from hakobu.engine.endpoints import Endpoints
 from hakobu.engine.execs import ExecService
 from hakobu.engine.health import HealthWatch
-from hakobu.engine.images import ImageService, Puller
+from hakobu.engine.images import ImageService
 from hakobu.engine.netbook import NetBook
 from hakobu.engine.networks import NetworkService
 from hakobu.engine.observing import CgroupFreezer, Observer
 from hakobu.engine.planning import Planner
+from hakobu.engine.pulling import RegistryPuller
 from hakobu.engine.records import Records
 from hakobu.engine.recovery import Recovery, stale
 from hakobu.engine.removing import Remover
@@ -192,7 +193,8 @@ def build(config: EngineConfig) -> Engine:
         remover.remove_ended,
         health.end,
     )
-    images = ImageService(stores, records, bus, Puller(), streaming)
+    puller = RegistryPuller(stores, config, bus)
+    images = ImageService(stores, records, bus, puller, streaming)
     creator = Creator(
         records,
         roots,
@@ -231,7 +233,9 @@ def build(config: EngineConfig) -> Engine:
         networks=NetworkService(instance, book, records, networking, thread, endpoints, shims, bus),
         volumes=VolumeService(stores, records, bus),
         events=bus,
-        system=SystemService(config, records, stores, bus, tree, _instance_id(stores), lambda: len(background)),
+        system=SystemService(
+            config, records, stores, bus, tree, _instance_id(stores), lambda: len(background), puller.authenticate
+        ),
     )
     recovery = Recovery(records, shims, monitor, starter, health, endpoints, bus, planner.cgroup)
     return Engine(

@@ -8,6 +8,7 @@ import fnmatch
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from hakobu.engine.announce import object_event
 from hakobu.engine.commit import apply_changes
@@ -321,25 +322,17 @@ def named(repository: str, tag: str) -> Reference:
     return Reference.parse_repository(repository).with_tag(tag)
 
 
-class Puller:
+class Puller(Protocol):
     """What fetches from and sends to registries; `busy` while something is on its way in."""
 
-    busy: bool = False
+    @property
+    def busy(self) -> bool: ...
 
     async def pull(
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
-    ) -> None:
-        raise NoRegistry(repository)
+    ) -> None: ...
 
-    async def push(self, repository: str, tag: str, *, auth: Mapping[str, str] | None, progress: Progress) -> None:
-        raise NoRegistry(repository)
-
-
-class NoRegistry(HakobuError):
-    kind = Kind.UNAVAILABLE
-
-    def __init__(self, repository: str) -> None:
-        super().__init__(f"no registry could be reached for {repository}")
+    async def push(self, repository: str, tag: str, *, auth: Mapping[str, str] | None, progress: Progress) -> None: ...
 
 
 Spawn = Callable[[Callable[[int], None]], Archive]

@@ -3,7 +3,7 @@
 import os
 import platform
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import hakobu
@@ -13,7 +13,6 @@ from hakobu.engine.planning import init_binary
 from hakobu.engine.records import Records
 from hakobu.engine.sampling import host_cpus, host_memory_bytes
 from hakobu.engine.services import SystemFacts
-from hakobu.errors import HakobuError, Kind
 from hakobu.kernel.cgroup import Tree
 from hakobu.spec.container import Status
 from hakobu.spec.step import Json
@@ -21,13 +20,6 @@ from hakobu.store.open import Stores
 
 API_VERSION = "1.51"
 MIN_API_VERSION = "1.24"
-
-
-class NoAuthentication(HakobuError):
-    kind = Kind.UNAVAILABLE
-
-    def __init__(self, server: str) -> None:
-        super().__init__(f"the registry {server} could not be asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +33,7 @@ class SystemService:
     tree: Tree
     instance_id: str
     tasks: Callable[[], int]
+    log_in: Callable[[Mapping[str, str]], Awaitable[str]]
 
     def facts(self) -> SystemFacts:
         by_status = [c.state.status for c in self.records]
@@ -97,7 +90,7 @@ class SystemService:
         return {"layers_size": sum(size for _, size in layers.values())}
 
     async def authenticate(self, auth: Mapping[str, str]) -> str:
-        raise NoAuthentication(auth.get("serveraddress", ""))
+        return await self.log_in(auth)
 
 
 def _os_release() -> dict[str, str]:

@@ -130,7 +130,7 @@ async def _named(reference: Reference, work: Awaitable[_Named]) -> _Named:
     try:
         return await work
     except NotFoundInRegistry as error:
-        raise NotFoundInRegistry(f"manifest for {name} not found: manifest unknown: {error.message}") from error
+        raise NotFoundInRegistry(f"manifest for {name} not found: {error.message}") from error
     except (Unauthorized, AccessDenied) as error:
         raise NotFoundInRegistry(
             f"pull access denied for {reference.familiar_repository}, repository does not exist or may require "

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import email.utils
 import json
+import os
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -315,8 +316,9 @@ def _reason(error: Exception, url: str) -> str:
         return f"dial tcp: lookup {host}: no such host"
     if isinstance(error, TimeoutError):
         return "dial tcp: i/o timeout"
-    text = getattr(cause, "strerror", None) or str(error)
-    return f"dial tcp {urlsplit(url).netloc}: {text.lower() if 'refused' in text.lower() else text}"
+    number = getattr(cause, "errno", None)
+    text = f"connect: {os.strerror(number).lower()}" if number else str(error)
+    return f"dial tcp {urlsplit(url).netloc}: {text}"
 
 
 def _transient_or_failed(response: "aiohttp.ClientResponse", message: str) -> HakobuError:

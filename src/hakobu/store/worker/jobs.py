@@ -6,16 +6,18 @@ facts for the daemon to record.
 
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hakobu.kernel import mount
 from hakobu.kernel.saferoot import open_in
+from hakobu.spec.digest import Digest
 from hakobu.store.archive.entry import Entry, EntryType
 from hakobu.store.archive.reader import TarReader
 from hakobu.store.archive.writer import TarWriter
-from hakobu.store.content import Content
+from hakobu.store.content import Content, DigestMismatch
 from hakobu.store.layers.apply import Applier, ApplyOptions
 from hakobu.store.layers.changes import changes
 from hakobu.store.layers.inflate import CHUNK, Stream
@@ -38,16 +40,24 @@ def load(args: Args, fds: Sequence[int], progress: Progress) -> object:
 
 
 def unpack(args: Args, fds: Sequence[int], progress: Progress) -> object:
-    """One layer from `fds[0]` into a new directory, its blob kept by the way. Returns digests and sizes."""
+    """One layer from `fds[0]` into a new directory, its blob kept by the way. Returns digests and sizes.
+
+    `digest` and `diff_id`, where given, are what it must turn out to be; else nothing of it stays.
+    """
     content = Content(args["oci_dir"])
+    blob, diff_id = (Digest.parse(args[key]) if args.get(key) else None for key in ("digest", "diff_id"))
     with content.ingest() as incoming:
-
-        def tap(chunk: bytes) -> None:
-            incoming.write(chunk)
-
-        stream = Stream(blocks_of(fds[0]), tap)
+        stream = Stream(blocks_of(fds[0]), incoming.write)
         facts = loading.unpack_stream(stream, args["snapshots_dir"])
-        kept = content.commit(incoming)
+        try:
+            if blob is not None and incoming.digest != blob:
+                raise DigestMismatch(blob, incoming.digest)
+            if diff_id is not None and facts["diff_id"] != str(diff_id):
+                raise DigestMismatch(diff_id, Digest.parse(facts["diff_id"]))
+            kept = content.commit(incoming)
+        except BaseException:
+            shutil.rmtree(f"{args['snapshots_dir']}/{facts['directory']}", ignore_errors=True)
+            raise
         return {**facts, "digest": str(kept), "stored": incoming.size}
 
 
