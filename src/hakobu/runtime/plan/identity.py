@@ -47,7 +47,7 @@ def plan_identity(process: Process, seccomp: str, *, keyring: str) -> tuple[Step
         *(_rlimit(r.type, r.soft, r.hard) for r in process.rlimits),
         *((_oom(process.oom_score_adj),) if process.oom_score_adj is not None else ()),
         _step("keyring.join", {"name": keyring}, "keyctl"),
-        _step("stdio.take", {}, "setsid", "dup3"),
+        _step("stdio.take", {}, "setsid", "dup2"),
         _step("capabilities.bound", {"keep": masks["bounding"]}, "prctl"),
         _step("identity.set", {"umask": process.user.umask}, "setgroups", "setresgid", "setresuid"),
         _step("cwd.enter", {"path": process.cwd}, "chdir", "getcwd"),

@@ -6,7 +6,6 @@ from hakobu.spec.runtime_config import ConfigMount, Root
 from hakobu.spec.step import Json, Place, Step
 
 NEW_MOUNT = ("fsopen", "fsconfig", "fsmount", "move_mount")
-BIND_MOUNT = ("open_tree", "mount_setattr", "move_mount")
 
 
 def plan_rootfs(rootfs: Rootfs | None, root: Root) -> Step:
@@ -50,7 +49,14 @@ def _bind(mount: ConfigMount, options: MountOptions) -> Step:
         "recursive_set": options.recursive_set,
         **_propagation(options),
     }
-    return Step("mount.bind", Place.CHILD, args, BIND_MOUNT)
+    return Step("mount.bind", Place.CHILD, args, _bind_syscalls(options))
+
+
+def _bind_syscalls(options: MountOptions) -> tuple[str, ...]:
+    """Attributes are set before the tree is attached, propagation after; without one the tree is made private."""
+    before = options.attr_set or options.attr_clr or options.recursive_set or not options.propagation
+    after = ("mount_setattr",) if options.propagation else ()
+    return ("open_tree", *(("mount_setattr",) if before else ()), "move_mount", *after)
 
 
 def _cgroup(mount: ConfigMount, options: MountOptions, cgroups: "list[Json]", version: int) -> Step:

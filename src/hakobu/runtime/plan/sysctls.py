@@ -24,7 +24,7 @@ def plan_sysctls(settings: Mapping[str, str], new_namespaces: frozenset[str]) ->
 
 def _step(name: str, value: str) -> Step:
     args: dict[str, Json] = {"name": name, "value": value}
-    return Step("sysctl.write", Place.CHILD, args, ("openat", "write"))
+    return Step("sysctl.write", Place.CHILD, args, ("openat2", "write"))
 
 
 def check_sysctl(name: str, new_namespaces: frozenset[str]) -> None:
