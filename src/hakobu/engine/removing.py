@@ -74,4 +74,4 @@ class Remover:
         if volumes:
             await self._roots.remove_anonymous(container.mounts)
         container_event(self._events, container, "destroy")
-        self._waiters.removed(container_id, container.state.exit_code, container.state.error)
+        self._waiters.removed(container_id, container.state.exit_code)

@@ -132,7 +132,7 @@ def test_events_are_lines_in_the_old_form_too(api: Speaker):
     container = api.run("true", name="seen", Labels={"a": "b"})
     api.wait(container)
     until = time.time() + 0.5
-    filters = json.dumps({"type": {"container": True}, "container": ["seen"]})
+    filters = json.dumps({"type": {"container": True}, "container": ["seen"]}).replace(" ", "")
     _, headers, body = api.call("GET", f"/events?since={since:.9f}&until={until:.9f}&filters={filters}")
     assert headers["content-type"] == "application/json"
     events = [json.loads(line) for line in body.splitlines()]

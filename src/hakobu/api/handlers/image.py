@@ -73,7 +73,7 @@ def registry_auth(request: Request) -> dict[str, str] | None:
 
 
 async def _import(services: Services, request: Request) -> Answer:
-    repository, tag = query.text(request, "repo"), query.text(request, "tag")
+    repository, tag = _split_tag(query.text(request, "repo"), query.text(request, "tag"))
 
     async def import_(progress: Progress) -> None:
         async def take(fd: int) -> str:
@@ -89,6 +89,12 @@ async def _import(services: Services, request: Request) -> Answer:
         progress({"status": await with_body_fd(request.stream, take)})
 
     return await progress_stream(import_)
+
+
+def _split_tag(repository: str, tag: str) -> tuple[str, str]:
+    """`repo=name:tag` without a `tag` means the same as both; a colon before a slash is a registry's port."""
+    name, colon, found = repository.rpartition(":")
+    return (name, found) if not tag and colon and "/" not in found else (repository, tag)
 
 
 async def load(services: Services, request: Request) -> Answer:
