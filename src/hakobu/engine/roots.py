@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from hakobu.engine.records import Records
 from hakobu.errors import HakobuError, Invalid
+from hakobu.kernel import mountinfo
 from hakobu.runtime.defaults import INIT_LAYER
 from hakobu.spec.container import Container, Mount, ResolvedMount
 from hakobu.spec.digest import Digest
@@ -103,6 +104,7 @@ class ContainerRoots:
                 raise HakobuError(
                     f"error while creating mount source path '{mount.source}': {(error.strerror or '').lower()}"
                 ) from error
+        _check_propagation(mount)
         return ResolvedMount(
             kind="bind",
             target=os.path.normpath(mount.target),
@@ -173,6 +175,18 @@ def _with(mount: ResolvedMount, read_write: bool, mode: str) -> ResolvedMount:
         read_write=read_write,
         propagation=mount.propagation,
     )
+
+
+def _check_propagation(mount: Mount) -> None:
+    """What is to be shared with the host must lie on a mount that the host shares."""
+    allowed = {"shared": {"shared"}, "slave": {"shared", "slave"}}.get(mount.propagation.removeprefix("r"))
+    if allowed is None:
+        return
+    path = os.path.realpath(mount.source)
+    found = mountinfo.mount_of(path, mountinfo.read())
+    if found is not None and found.propagation not in allowed:
+        what = "shared" if allowed == {"shared"} else "shared or slave"
+        raise HakobuError(f"path {mount.source} is mounted on {found.mount_point} but it is not a {what} mount")
 
 
 def _mode_of(mount: Mount) -> str:

@@ -27,6 +27,7 @@ class Child:
 
     sock: socket.socket
     root_fd: int = -1
+    root_place: str = ""
     null_fd: int = -1
     identity: Identity | None = None
     terminal: bool = False

@@ -23,6 +23,7 @@ MS_REC = 1 << 14
 MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
 MS_SHARED = 1 << 20
+_HIDDEN_PLACE = "/proc/fs"
 _ROOT_PROPAGATION = {
     "private": MS_PRIVATE,
     "rprivate": MS_PRIVATE | MS_REC,
@@ -52,7 +53,13 @@ def texts(args: Args, key: str) -> list[str]:
 
 def isolate(child: Child, args: Args) -> None:
     """Nothing mounted here shows on the host; what is mounted there may still arrive (slave)."""
-    mnt.mount(None, "/", None, _ROOT_PROPAGATION[text(args, "propagation")])
+    propagation = text(args, "propagation")
+    mnt.mount(None, "/", None, _ROOT_PROPAGATION[propagation])
+    if propagation in ("shared", "rshared"):
+        # The root must not arrive on the host with all that is to be shared, nor can one be pivoted into whose
+        # parent is shared. /proc is a mount of its own everywhere; private, a directory of it is a place to hide.
+        mnt.mount(None, "/proc", None, MS_PRIVATE)
+        child.root_place = _HIDDEN_PLACE
 
 
 def rootfs_mount(child: Child, args: Args) -> None:
@@ -60,17 +67,17 @@ def rootfs_mount(child: Child, args: Args) -> None:
     base_fd = os.open(text(args, "snapshots_dir"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     os.fchdir(base_fd)
     lower, upper, work = texts(args, "lower"), text(args, "upper"), text(args, "work")
-    mount_fd = _overlay(lower, upper, work)
-    target = os.path.dirname(work)
+    target = child.root_place or os.path.dirname(work)
+    mount_fd = _overlay(lower, upper, work, target)
     mnt.move_mount(mount_fd, b"", base_fd, target, mnt.MOVE_MOUNT_F_EMPTY_PATH)
     child.root_fd = mount_fd
     os.close(base_fd)
 
 
-def _overlay(lower: list[str], upper: str, work: str) -> int:
+def _overlay(lower: list[str], upper: str, work: str, target: str) -> int:
     joined = ":".join(lower)
     if len(joined) > _STRING_BYTES and not probe.has(Feature.OVERLAY_LOWERDIR_APPEND):
-        return _overlay_by_mount(joined, upper, work)
+        return _overlay_by_mount(joined, upper, work, target)
     fs_fd = mnt.fsopen("overlay")
     try:
         mnt.fsconfig_set_string(fs_fd, "source", "overlay")
@@ -92,8 +99,7 @@ def _append_lower(fs_fd: int, lower: list[str]) -> None:
         mnt.fsconfig_set_string(fs_fd, "lowerdir+", name)
 
 
-def _overlay_by_mount(joined: str, upper: str, work: str) -> int:
-    target = os.path.dirname(work)
+def _overlay_by_mount(joined: str, upper: str, work: str, target: str) -> int:
     mnt.mount("overlay", target, "overlay", 0, f"lowerdir={joined},upperdir={upper},workdir={work}")
     try:
         return mnt.open_tree(-100, target, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
@@ -106,7 +112,7 @@ def rootfs_bind(child: Child, args: Args) -> None:
     source = text(args, "source")
     mount_fd = mnt.open_tree(-100, source, OPEN_TREE_CLONE | AT_RECURSIVE | mnt.OPEN_TREE_CLOEXEC)
     mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, propagation=MS_PRIVATE)
-    mnt.move_mount(mount_fd, b"", -100, source, mnt.MOVE_MOUNT_F_EMPTY_PATH)
+    mnt.move_mount(mount_fd, b"", -100, child.root_place or source, mnt.MOVE_MOUNT_F_EMPTY_PATH)
     child.root_fd = mount_fd
 
 
@@ -312,8 +318,13 @@ def pivot(child: Child, args: Args) -> None:
     Before it the interpreter is sealed: nothing may be imported or opened by name behind this line.
     """
     audit.seal()
+    old_fd = openat2(-100, "/", os.O_PATH | os.O_DIRECTORY, resolve=0) if child.root_place else -1
     os.fchdir(child.root_fd)
     mnt.pivot_root(".", ".")
+    if old_fd >= 0:
+        # Where mounts are shared, letting go of ours would unmount the host's: they become slaves first.
+        mnt.mount_setattr(old_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, propagation=MS_SLAVE)
+        os.close(old_fd)
     mnt.umount2(".", mnt.MNT_DETACH)
     os.chdir("/")
 
