@@ -41,8 +41,10 @@ from hakobu.engine.thread import OneThread
 from hakobu.engine.updating import Updater
 from hakobu.engine.volumes import VolumeService
 from hakobu.engine.waiting import Waiters
+from hakobu.errors import HakobuError
 from hakobu.kernel.cgroup import Tree, open_tree
 from hakobu.network.service import Networking, NetworkSettings
+from hakobu.network.steps import publishing_endpoint
 from hakobu.runtime.link import Shims
 from hakobu.spec.container import Container, Status
 from hakobu.store.open import Stores, open_stores
@@ -89,7 +91,8 @@ class Engine:
         """Bridges, addresses, rules and names of what runs; what was changed on the host is said."""
         running = self.endpoints.running()
         held = [e for c in running for e in c.endpoints]
-        published = [(c.id, c.endpoints[0], c.ports) for c in running if c.ports and c.endpoints]
+        leading = ((c, publishing_endpoint(self.endpoints.joined(c))) for c in running if c.ports)
+        published = [(c.id, endpoint, c.ports) for c, endpoint in leading if endpoint is not None]
         await self.thread.call(self.networking.restore, tuple(self.book), held, published)
         await self.thread.call(self.networking.resolver_restore, tuple(self.book), running)
         for notice in await self.thread.call(self.networking.take_notices):
@@ -99,8 +102,16 @@ class Engine:
         while True:
             await asyncio.sleep(10)
             await asyncio.to_thread(self.stores.pool.trim)
+            await self._heal_networks()
             for notice in await self.thread.call(self.networking.take_notices):
                 _log.info("%s", notice)
+
+    async def _heal_networks(self) -> None:
+        """What others did to the host's rules meanwhile; nearly free where they did nothing."""
+        try:
+            await self.thread.call(self.networking.heal)
+        except HakobuError as error:
+            _log.warning("%s", error)
 
     @property
     def is_needed(self) -> bool:
@@ -270,6 +281,7 @@ def _network_settings(config: NetworkConfig) -> NetworkSettings:
         mtu=config.mtu,
         firewall=config.firewall,
         publish_proxy=config.publish_mode == "proxy",
+        dns=config.dns,
     )
 
 
