@@ -47,6 +47,7 @@ from hakobu.network.service import Networking, NetworkSettings
 from hakobu.network.steps import publishing_endpoint
 from hakobu.runtime.link import Shims
 from hakobu.spec.container import Container, Status
+from hakobu.spec.network import Network, NetworkSpec
 from hakobu.store.open import Stores, open_stores
 
 _log = logging.getLogger("hakobu.daemon")
@@ -84,7 +85,10 @@ class Engine:
         self.background.spawn(self._tend(), "housekeeping")
 
     async def _open_networks(self) -> None:
-        for network in await self.thread.call(self.networking.ensure_default, tuple(self.book)):
+        known = tuple(self.book)
+        if not self.config.network.default_bridge:
+            known = (*known, Network(id="0" * 64, created_ns=0, spec=NetworkSpec(name="bridge")))
+        for network in await self.thread.call(self.networking.ensure_default, known):
             await self.book.add(network)
 
     async def _restore_networks(self) -> None:
