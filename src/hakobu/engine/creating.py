@@ -14,7 +14,6 @@ from hakobu.engine import namer
 from hakobu.engine.announce import container_event
 from hakobu.engine.clock import now_ns
 from hakobu.engine.merge import merge
-from hakobu.engine.netbook import NoSuchNetwork
 from hakobu.engine.ports import Roots
 from hakobu.engine.records import Records, check_name
 from hakobu.engine.services import CreatedContainer, Events, Image
@@ -134,12 +133,8 @@ class Creator:
         if spec.network_disabled or mode in ("none", "host") or mode.startswith("container:"):
             return ()
         first = "bridge" if mode in ("default", "bridge") else mode
-        try:
-            known = {self._network(e.network if e.network != "default" else "bridge"): e for e in spec.endpoints}
-            first_name = self._network(first)
-        except NoSuchNetwork as e:
-            # Not "not found": docker's client takes that answer to a create for a missing image, and pulls it.
-            raise Invalid(str(e), field="NetworkMode") from e
+        known = {self._network(e.network if e.network != "default" else "bridge"): e for e in spec.endpoints}
+        first_name = self._network(first)
         chosen = known.pop(first_name, EndpointSpec(network=first_name))
         return (
             replace(chosen, network=first_name),

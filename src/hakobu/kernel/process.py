@@ -18,6 +18,8 @@ from typing import Final
 from hakobu.kernel.libc import MACHINE, Path, check, function, oserror, syscall
 
 CLONE_NEWTIME: Final = 0x00000080
+CLONE_VM: Final = 0x00000100
+CLONE_VFORK: Final = 0x00004000
 CLONE_PIDFD: Final = 0x00001000
 CLONE_PARENT: Final = 0x00008000
 CLONE_NEWNS: Final = 0x00020000
@@ -130,6 +132,26 @@ def clone3(flags: int, *, cgroup_fd: int = -1, exit_signal: int = signal.SIGCHLD
     if pid < 0:
         raise oserror("clone3")
     return pid, _pidfd_cell.value
+
+
+def clone3_sibling(flags: int, *, cgroup_fd: int = -1, borrow: bool) -> int:
+    """A child of our parent (CLONE_PARENT): 0 in it; its pid in the caller.
+
+    With `borrow` it runs in the caller's very memory (CLONE_VM and CLONE_VFORK), stack and interpreter included,
+    so nothing is copied. The caller sleeps in the kernel until the other executes a program or ends, and must be
+    killed before that: its stack is gone. OSError where nobody was made.
+    """
+    tid = _tid_address()
+    flags |= CLONE_PARENT | (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID if tid else 0)
+    flags |= (CLONE_VM | CLONE_VFORK if borrow else 0) | (CLONE_INTO_CGROUP if cgroup_fd >= 0 else 0)
+    args = CLONE_ARGS.pack(flags, 0, tid, 0, 0, 0, 0, 0, 0, 0, max(cgroup_fd, 0))
+    _before_fork()
+    pid = _clone3(args, len(args))
+    if pid == 0:
+        _after_fork_child()
+        return 0
+    _after_fork_parent()
+    return check(pid, "clone3")
 
 
 def _old_clone(flags: int, pidfd_cell: int, tid: int) -> int:

@@ -38,10 +38,11 @@ _RECEIVE_FLAGS: Final = socket.MSG_CMSG_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`fds` belong to the receiver."""
+    """`fds` belong to the receiver; `pid` is the sender's where the receiving socket has SO_PASSCRED."""
 
     body: bytes
     fds: tuple[int, ...] = ()
+    pid: int = 0
 
     def close(self) -> None:
         for fd in self.fds:
@@ -134,6 +135,7 @@ class Receiver:
     _length: int = 0
     _inline: bytes = b""
     _fds: list[int] = field(default_factory=list[int])
+    _pid: int = 0
 
     def receive(self) -> Message | None:
         """The next message, None at the end of the stream. BlockingIOError where the socket would block."""
@@ -167,6 +169,8 @@ class Receiver:
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+            elif (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
+                self._pid = _UCRED.unpack(content)[0]
         self._fds.extend(fds)
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             self.close()
@@ -205,7 +209,7 @@ class Receiver:
         fds = tuple(self._fds)
         self._fds.clear()
         self._flags, self._inline = -1, b""
-        return Message(body, fds)
+        return Message(body, fds, self._pid)
 
 
 def receive(sock: socket.socket) -> Message | None:

@@ -18,18 +18,22 @@ import errno
 import hashlib
 import json
 import os
-import re
 import struct
 from ctypes import c_char_p, c_int, c_long, c_uint, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Protocol, cast
 
-from hakobu.kernel.libc import MACHINE, function, oserror, syscall
+from hakobu.kernel.libc import MACHINE, function
+from hakobu.kernel.seccomp_filter import (
+    SECCOMP_MODE_FILTER,
+    SECCOMP_SET_MODE_FILTER,
+    SeccompStatus,
+    install,
+    read_status,
+)
 from hakobu.spec.seccomp import Argument, Filter, Rule
 
-SECCOMP_SET_MODE_FILTER: Final = 1
-SECCOMP_MODE_FILTER: Final = 2
 SECCOMP_FILTER_FLAGS: Final = {
     "SECCOMP_FILTER_FLAG_TSYNC": 1,
     "SECCOMP_FILTER_FLAG_LOG": 2,
@@ -107,14 +111,12 @@ _RET_K: Final = 0x06
 _OFFSET_NR: Final = 0
 _OFFSET_ARCH: Final = 4
 _INSTRUCTION: Final = struct.Struct("HBBI")  # struct sock_filter
-_FPROG: Final = struct.Struct("HxxxxxxP")  # struct sock_fprog
 _CACHE_FORMAT: Final = 2
 _SCMP_FLTATR_CTL_OPTIMIZE: Final = 8
 _BINARY_TREE: Final = 2
 _X32: Final = "SCMP_ARCH_X32"
 _FIRST_COMMON_NUMBER: Final = 424
 
-_seccomp = syscall("seccomp", c_uint, c_uint, c_char_p)
 _raw_syscall = function("syscall", c_long, restype=c_long)
 
 
@@ -405,34 +407,14 @@ def filter_flags(names: tuple[str, ...]) -> int:
     return sum(SECCOMP_FILTER_FLAGS[name] for name in set(names))
 
 
-def install(program: bytes, flags: int = 0) -> None:
-    """Puts the filter on this thread for good. Needs CAP_SYS_ADMIN or no_new_privs (else EACCES)."""
-    buffer = ctypes.create_string_buffer(program, len(program))
-    count = len(program) // _INSTRUCTION.size
-    if _seccomp(SECCOMP_SET_MODE_FILTER, flags, _FPROG.pack(count, ctypes.addressof(buffer))) < 0:
-        raise oserror("seccomp")
-
-
-@dataclass(frozen=True, slots=True)
-class SeccompStatus:
-    """What /proc/<pid>/status says; `mode` 2 is a filter. `filters` is -1 before Linux 5.9."""
-
-    no_new_privs: bool
-    mode: int
-    filters: int
-
-
-_FIELDS: Final = re.compile(rb"^(NoNewPrivs|Seccomp|Seccomp_filters):\s*([0-9]+)$", re.MULTILINE)
-
-
-def read_status(pid: int | str = "self", proc_fd: int | None = None) -> SeccompStatus:
-    """Reads a process's state back, from outside it: a filter may forbid the process itself to look."""
-    path = f"{pid}/status" if proc_fd is not None else f"/proc/{pid}/status"
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc_fd)
-    try:
-        found = dict(_FIELDS.findall(os.read(fd, 65536)))
-    finally:
-        os.close(fd)
-    return SeccompStatus(
-        int(found.get(b"NoNewPrivs", 0)) == 1, int(found.get(b"Seccomp", 0)), int(found.get(b"Seccomp_filters", -1))
-    )
+__all__ = [
+    "SECCOMP_MODE_FILTER",
+    "SECCOMP_SET_MODE_FILTER",
+    "SeccompStatus",
+    "cached_filter",
+    "compile_filter",
+    "filter_flags",
+    "install",
+    "library_version",
+    "read_status",
+]

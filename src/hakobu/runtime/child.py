@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hakobu.kernel import process
 from hakobu.runtime.failure import ProgramNotFound, UserNotFound
-from hakobu.runtime.handshake import hear, say
+from hakobu.runtime.handshake import hear, receive, say
 from hakobu.runtime.passwd import Identity
 from hakobu.spec.plan import Plan
 from hakobu.spec.step import Json, Place, Step
@@ -38,6 +38,8 @@ class Child:
     init_pidfd: int = -1
     userns: bool = False
     wired: bool = False
+    hooked: bool = False
+    borrowed: bool = False
     join_fds: tuple[int, ...] = ()
     program: str = ""
     failpoint: str = ""
@@ -47,22 +49,35 @@ Executor = Callable[[Child, Args], None]
 _NETWORK = frozenset({"link.up", "addr.add", "route.add", "sysctl.interface", "link.rename"})
 
 
-def run(child: Child, plan: Plan, executors: Mapping[str, Executor]) -> None:
-    """Never returns."""
-    index, results = -1, list[Json]()
+def be_born(child: Child, joins: Mapping[int, int]) -> None:
+    """The first that happens in it. `joins` maps CLONE_NEW* to descriptors of namespaces."""
+    process.set_dumpable(False)
+    process.set_parent_death_signal(9)
+    say(child.sock, "born")
+    try:
+        for kind, fd in joins.items():
+            process.setns(fd, kind)
+    except OSError as error:
+        _report(child, Step("namespaces.clone", Place.CHILD), -1, error)
+        _end(child)
+
+
+def run(child: Child, plan: Plan, executors: Mapping[str, Executor], results: list[Json]) -> None:
+    """Never returns. `results` of what came before are told with its own."""
+    index = -1
     step = Step("start", Place.CHILD)
     try:
-        process.set_parent_death_signal(9)
         if child.userns:
             hear(child.sock, "mapped")
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
-        for index, step in plan.at(Place.CHILD):
-            if step.name == "program.execute":
+        steps = plan.at(Place.CHILD)
+        for index, step in steps:
+            if index == steps[-1][0]:
                 _await_wiring(child)
-                say(child.sock, "prepared", results=results)
+                say(child.sock, "prepared", results=results, execute=index)
                 hear(child.sock, "start")
-            if step.name in _NETWORK:
+            if step.name in _NETWORK or (child.hooked and step.name == "root.pivot"):
                 _await_wiring(child)
             if child.failpoint and child.failpoint == step.name:
                 raise OSError(5, "failpoint", step.name)
@@ -72,6 +87,15 @@ def run(child: Child, plan: Plan, executors: Mapping[str, Executor]) -> None:
         raise OSError(22, "the plan has no program to execute")
     except BaseException as error:  # the stream may be gone as well: then there is nobody to tell
         _report(child, step, index, error)
+    finally:
+        _end(child)
+
+
+def _end(child: Child) -> None:
+    """Not before the other side has let go: until then a starter may sleep whose memory this is."""
+    try:
+        while receive(child.sock) is not None:
+            pass
     finally:
         os._exit(127)
 

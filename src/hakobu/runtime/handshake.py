@@ -1,22 +1,24 @@
 """The handshake between the shim and a container's first process (or an exec's), over one SEQPACKET pair.
 
-    | shim                                       | child                                        |
+    | shim                                       | starter, then the child                      |
     |--------------------------------------------|----------------------------------------------|
-    | cgroup.create, opens what is to be joined  |                                              |
-    | clone3 ───────────────────────────────────▶| process.harden (not dumpable, fds closed)    |
+    | "work" + plan, stdio ─────────────────────▶| decodes, cgroup.create, opens what is joined |
+    |◀──────────── "cloning" + the shim's steps  | clone3 (its child is the shim's child)       |
+    |◀────────────────────────────────── "born"  | process.harden (not dumpable, fds closed)    |
     | idmap.write                                |                                              |
     | "mapped" (user namespaces only) ──────────▶| takes ids 0 inside                           |
-    | veth.create, port.reserve                  | mounts, devices (side by side with the veth) |
+    | veth.create, port.reserve, hooks           | mounts, devices (side by side with the veth) |
     | "wired" ──────────────────────────────────▶| addresses, routes; pivot_root; masks         |
     |◀────────────────────── "console" + master  | (with a terminal, before the pivot)          |
-    |                                            | joins its v1 cgroups itself (late, so that   |
-    |                                            |   the setup is not charged); limits, ids,    |
-    |◀────────────────────── "prepared", results |   capabilities, seccomp                      |
-    | reads back capabilities and seccomp        | waits                                        |
+    |                                            | cgroup.join (v1; late, so that the setup is  |
+    |                                            |   not charged), limits, ids, caps, seccomp   |
+    |◀────────────────────── "prepared", results | waits                                        |
+    | kills the starter, whose memory the child  |                                              |
+    |   has; reads back capabilities and seccomp |                                              |
     | reports `created` to the daemon            |                                              |
     | "start" ──────────────────────────────────▶| execve                                       |
     | sees the end of the stream: it succeeded   | (close-on-exec closes the child's end)       |
-    |◀────────────────────── "failed" + why      | at any point, instead; then _exit            |
+    |◀────────────────────── "failed" + why      | at any point, instead; then waits to be killed |
 
 Messages are JSON objects with `say`; descriptors travel beside them. The child treats anything unexpected,
 and the end of the stream, as the order to leave: it fails closed.
@@ -47,8 +49,8 @@ def receive(sock: socket.socket) -> scm.Message | None:
         return scm.receive(sock)
 
 
-def hear(sock: socket.socket, *expected: str) -> tuple[dict[str, Json], tuple[int, ...]]:
-    """The next message, which must be one of `expected`."""
+def hear(sock: socket.socket, *expected: str) -> tuple[dict[str, Json], tuple[int, ...], int]:
+    """The next message, which must be one of `expected`: its facts, descriptors and, if asked for, its sender."""
     message = receive(sock)
     if message is None:
         raise HandshakeBroken(f"the other side ended before it said {' or '.join(expected)}")
@@ -56,4 +58,4 @@ def hear(sock: socket.socket, *expected: str) -> tuple[dict[str, Json], tuple[in
     if told.get("say") not in expected:
         message.close()
         raise HandshakeBroken(f"expected {' or '.join(expected)}, heard {told.get('say')}")
-    return told, message.fds
+    return told, message.fds, message.pid

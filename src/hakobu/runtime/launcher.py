@@ -21,20 +21,20 @@ CONTROL_FD = 3
 
 
 def main() -> None:
-    """`python -I -S -B -c …` with the control socket on descriptor 3."""
+    """`python -I -S -B -c … DIRECTORY` with the control socket on descriptor 3; the directory is for warming up."""
     os.umask(0o077)
     process.set_dumpable(False)
     process.set_name("hakobu-launch")
     process.close_range(CONTROL_FD + 1)
     _quiet_stdio()
     default_all()
+    audit.touch_codecs()
+    warm.up(sys.argv[1])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims are reaped by the kernel: they report to the daemon
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
     control = socket.socket(fileno=CONTROL_FD)
     control.setblocking(True)
-    audit.touch_codecs()
-    warm.up()
     audit.close_import_paths()  # here and not in each child: see audit.seal
     gc.collect()
     gc.freeze()

@@ -32,6 +32,9 @@ from hakobu.spec.step import Json, Step, StepResult
 _BOOT = "import sys; sys.path[:] = {paths!r}; from hakobu.runtime.launcher import main; main()"
 
 
+SPARE_DELAY_S = 0.005
+
+
 class Connection:
     """One SEQPACKET socket on the loop: requests answered by number, everything else handed to `unasked`."""
 
@@ -60,6 +63,16 @@ class Connection:
         if (error := answer.get("error")) is not None:
             raise _error(cast("Message", error))
         return answer, given
+
+    async def ask_with_plan(
+        self, op: str, plan: Plan, fds: Sequence[int] = (), **facts: Json
+    ) -> tuple[Message, tuple[int, ...]]:
+        """The plan travels as a memory file before the other descriptors: the shim hands it on unread."""
+        plan_fd = scm.sealed_memfd("plan", encode(plan_to_json(plan)))
+        try:
+            return await self.ask(op, (plan_fd, *fds), **facts)
+        finally:
+            os.close(plan_fd)
 
     async def _send(self, body: bytes, fds: Sequence[int]) -> None:
         while True:
@@ -112,7 +125,8 @@ class Shims:
         self._interpreter: memory_interpreter.MemoryInterpreter | None = None
         self._shims: dict[str, Connection] = {}
         self._events: asyncio.Queue[RuntimeEvent | None] = asyncio.Queue()
-        self._ready: asyncio.Future[None] | None = None
+        self._spare: socket.socket | None = None
+        self._sparing: asyncio.Task[None] | None = None
         self.launcher_pid = 0
 
     # The launcher
@@ -121,6 +135,7 @@ class Shims:
         """Starts the launcher, so that the first container does not wait for it."""
         os.makedirs(self._dir, mode=0o700, exist_ok=True)
         await self._need_launcher()
+        self._spare_one()
 
     async def _need_launcher(self) -> Connection:
         async with self._starting:
@@ -142,11 +157,39 @@ class Shims:
             if not ready.done():
                 ready.set_exception(StepFailed("launcher", "the launcher ended before it was ready"))
 
+        directory = f"{self._dir}/.warm"
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory, mode=0o700)
         with theirs:
-            self.launcher_pid = _spawn_launcher(self._interpreter, theirs.fileno())
+            self.launcher_pid = _spawn_launcher(self._interpreter, theirs.fileno(), directory)
         connection = Connection(ours, heard, gone)
         await ready
+        shutil.rmtree(directory, ignore_errors=True)
         return connection
+
+    async def _take_shim(self) -> socket.socket:
+        """The socket of the shim that waits for a container, or of a new one; another is made meanwhile."""
+        spare, self._spare = self._spare, None
+        if spare is not None and _is_open(spare):
+            return spare
+        if spare is not None:
+            spare.close()
+        return await self._fork()
+
+    def _spare_one(self) -> None:
+        """Soon, and not now: what has just been started comes first."""
+        if self._spare is None and self._sparing is None:
+            loop = asyncio.get_running_loop()
+            self._sparing = loop.create_task(self._make_spare())
+
+    async def _make_spare(self) -> None:
+        try:
+            await asyncio.sleep(SPARE_DELAY_S)
+            self._spare = await self._fork()
+        except StepFailed:
+            pass  # the next start says why
+        finally:
+            self._sparing = None
 
     async def _fork(self) -> socket.socket:
         """A new shim's socket."""
@@ -169,13 +212,13 @@ class Shims:
             directory = f"{self._dir}/{container_id}"
             shutil.rmtree(directory, ignore_errors=True)  # what an earlier run left has been read by now
             os.makedirs(directory, mode=0o700)
-            connection = self._connect(container_id, await self._fork())
-            answer, _ = await connection.ask(
+            connection = self._connect(container_id, await self._take_shim())
+            answer, _ = await connection.ask_with_plan(
                 "create",
+                plan,
                 fds,
                 container_id=container_id,
                 directory=directory,
-                plan=plan_to_json(plan),
                 stdio=stdio_to_json(stdio),
                 attachments=[attachment_to_json(a) for a in attachments],
                 failpoint=self._failpoint,
@@ -189,20 +232,25 @@ class Shims:
 
     async def start(self, container_id: str) -> tuple[StepResult, ...]:
         answer = await self._ask(container_id, "start")
+        self._spare_one()
         return _results(answer["ok"])
 
     async def exec(self, container_id: str, request: ExecRequest, attachments: Sequence[Attachment] = ()) -> int:
         fds = [a.fd for a in attachments]
         try:
-            answer = await self._ask(
-                container_id,
+            connection = self._shims.get(container_id)
+            if connection is None:
+                raise NoShim(container_id)
+            answer, _ = await connection.ask_with_plan(
                 "exec",
+                request.plan,
                 fds,
                 exec_id=request.exec_id,
-                plan=plan_to_json(request.plan),
                 stdio=stdio_to_json(request.stdio),
                 attachments=[attachment_to_json(a) for a in attachments],
             )
+        except OSError as error:
+            raise NoShim(container_id) from error
         finally:
             for fd in fds:
                 os.close(fd)
@@ -285,6 +333,10 @@ class Shims:
         for connection in tuple(self._shims.values()):
             connection.quiet = True
             connection.close()
+        if self._sparing is not None:
+            self._sparing.cancel()
+        if self._spare is not None:
+            self._spare.close()
         if self._launcher is not None:
             self._launcher.close()
             os.waitpid(self.launcher_pid, 0)
@@ -324,7 +376,18 @@ class Shims:
             self._events.put_nowait(RuntimeEvent("gone", container_id))
 
 
-def _spawn_launcher(interpreter: memory_interpreter.MemoryInterpreter, fd: int) -> int:
+def _is_open(sock: socket.socket) -> bool:
+    """A shim that waits says nothing; the end of its stream is readable."""
+    try:
+        sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _spawn_launcher(interpreter: memory_interpreter.MemoryInterpreter, fd: int, directory: str) -> int:
     """Only the control socket is inherited, as descriptor 3; stderr stays the daemon's, for last words."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(hakobu.__file__)))
     library = [p for p in sys.path if p.endswith((".zip", "lib-dynload")) or os.path.isfile(f"{p}/os.py")]
@@ -332,7 +395,7 @@ def _spawn_launcher(interpreter: memory_interpreter.MemoryInterpreter, fd: int) 
     actions = [(os.POSIX_SPAWN_DUP2, fd, 3)]
     # A pretended kernel (tests) is the one thing of our environment that goes on.
     env = {**interpreter.env, **{k: v for k, v in os.environ.items() if k == probe.ENVIRONMENT}}
-    return os.posix_spawn(interpreter.path, interpreter.argv("-c", boot), env, file_actions=actions)
+    return os.posix_spawn(interpreter.path, interpreter.argv("-c", boot, directory), env, file_actions=actions)
 
 
 def _error(told: Message) -> StepFailed:

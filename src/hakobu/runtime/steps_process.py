@@ -12,7 +12,7 @@ import socket
 import stat
 from ctypes import c_char_p, c_size_t
 
-from hakobu.kernel import audit, capability, keyring, process, rlimit, seccomp
+from hakobu.kernel import audit, capability, keyring, process, rlimit, seccomp_filter
 from hakobu.kernel.cgroup import file as cgroup_file
 from hakobu.kernel.libc import check, function
 from hakobu.kernel.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
@@ -61,11 +61,15 @@ def user_resolve(child: Child, args: Args) -> None:
 
 
 def namespaces_enter(child: Child, args: Args) -> None:
-    """All at once by the pidfd of the container's init; the pid namespace was joined by the clone."""
-    mask = sum(NAMESPACES[t] for t in texts(args, "types") if t != "pid")
+    """All at once by the pidfd of the container's init; pid and time namespaces came with the clone."""
+    mask = sum(NAMESPACES[t] for t in texts(args, "types") if t not in ("pid", "time"))
     audit.seal()
     process.setns(child.init_pidfd, mask)
     os.chdir("/")
+    # what was looked at from outside is of no more use, and nothing of it is left for a working directory to name
+    os.close(child.root_fd)
+    os.close(child.init_pidfd)
+    child.root_fd = child.init_pidfd = -1
 
 
 def namespaces_cgroup(child: Child, args: Args) -> None:
@@ -230,7 +234,7 @@ def privileges_freeze(child: Child, args: Args) -> None:
 
 
 def seccomp_install(child: Child, args: Args) -> None:
-    seccomp.install(binascii.a2b_base64(text(args, "program")))
+    seccomp_filter.install(binascii.a2b_base64(text(args, "program")))
 
 
 def capabilities_set(child: Child, args: Args) -> None:

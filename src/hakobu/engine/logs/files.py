@@ -1,10 +1,11 @@
 """The files of one log: the current one and what rotation left, oldest first; where a tail begins."""
 
 import gzip
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 BLOCK = 1 << 18
 
@@ -15,7 +16,8 @@ class LogFile:
     compressed: bool
 
     def open(self) -> BinaryIO:
-        return cast("BinaryIO", gzip.open(self.path) if self.compressed else open(self.path, "rb"))
+        raw = io.FileIO(self.path)
+        return gzip.GzipFile(fileobj=raw) if self.compressed else raw  # pyright: ignore[reportReturnType]
 
 
 def rotated(path: str) -> tuple[LogFile, ...]:

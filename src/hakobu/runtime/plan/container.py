@@ -49,10 +49,10 @@ def plan_container(config: RuntimeConfig, inputs: RuntimeInputs) -> Plan:
     shim, child = _split(inputs.network_steps)
     steps = (
         _step(Place.SHIM, "cgroup.create", _cgroup_args(config), "mkdirat", "write"),
-        *_hooks("create_runtime", (*config.hooks.prestart, *config.hooks.create_runtime)),
         _namespaces(config),
         *_id_maps(config),
         *shim,
+        *_hooks("create_runtime", (*config.hooks.prestart, *config.hooks.create_runtime)),
         _step(Place.CHILD, "process.harden", {}, "prctl", "close_range"),
         _step(Place.CHILD, "mounts.isolate", {"propagation": config.linux.rootfs_propagation or "rslave"}, "mount"),
         plan_rootfs(inputs.rootfs, config.root),

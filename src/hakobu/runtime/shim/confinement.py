@@ -29,6 +29,11 @@ class Confinement:
         self._cgroup = tree.cgroup(text(args, "path"))
         self._cgroup.create(parse_resources(args.get("resources")))
 
+    def adopt(self, path: str) -> None:
+        """One that another process has made; none at all where there is no path."""
+        if path:
+            self._cgroup = cgroup.open_tree().cgroup(path)
+
     def open_for_clone(self) -> tuple[int, tuple[int, ...]]:
         """A descriptor for CLONE_INTO_CGROUP (-1: none) and those by which the child joins itself."""
         if self._cgroup is None:

@@ -21,8 +21,8 @@ class Loop:
         self._count = 0
         self.running = True
 
-    def fileno(self) -> int:
-        return self._epoll.fileno()
+    def close(self) -> None:
+        self._epoll.close()
 
     def watch(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
         """Replaces what was watched for `fd`; a mask of 0 keeps it registered for hang-ups alone."""
@@ -44,10 +44,14 @@ class Loop:
 
     def run(self) -> None:
         while self.running:
-            for fd, events in self._epoll.poll(self._timeout()):
-                if (callback := self._callbacks.get(fd)) is not None:
-                    callback(events)
-            self._fire()
+            self.turn()
+
+    def turn(self) -> None:
+        """Waits once, and calls whoever it concerns."""
+        for fd, events in self._epoll.poll(self._timeout()):
+            if (callback := self._callbacks.get(fd)) is not None:
+                callback(events)
+        self._fire()
 
     def _timeout(self) -> float:
         if not self._timers:

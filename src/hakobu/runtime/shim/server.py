@@ -24,7 +24,6 @@ from hakobu.runtime.message import (
     decode,
     encode,
     error_to_json,
-    plan_from_json,
     stdio_from_json,
     steps_from_json,
 )
@@ -35,6 +34,7 @@ from hakobu.runtime.shim.loop import IN, Loop
 from hakobu.runtime.shim.netjoin import run_in_network
 from hakobu.runtime.shim.ports import Ports
 from hakobu.runtime.shim.session import Session
+from hakobu.runtime.shim.starter import Starter
 from hakobu.spec.plan import Attachment, Stdio
 from hakobu.spec.step import Json, Place
 
@@ -48,7 +48,9 @@ def main(control: socket.socket) -> None:
     os.setsid()
     process.set_name("hakobu-shim")
     process.set_dumpable(False)
-    Shim(control).run()
+    shim = Shim(control)
+    shim.spare()
+    shim.run()
 
 
 class Shim:
@@ -68,11 +70,32 @@ class Shim:
         self._kept_fds: list[int] = []
         self._ports = Ports(self._loop)
         self._confinement = Confinement(self._loop, self._oom)
+        self._no_confinement = Confinement(self._loop, self._oom)
+        self._starter: Starter | None = None
         self._over = False
         self._welcome(control)
 
     def run(self) -> None:
         self._loop.run()
+
+    def spare(self) -> None:
+        """Forks the starter of the container ahead of its request."""
+        self._starter = Starter()
+
+    def turn(self) -> None:
+        self._loop.turn()
+
+    def dispose(self) -> None:
+        """For a shim whose process lives on (a trial): what else its end would close."""
+        if self._listener is not None:
+            self._listener.close()
+        if self._log is not None:
+            self._log.close()
+        for sock, _ in self._daemons.values():
+            sock.close()
+        if self._dir_fd >= 0:
+            os.close(self._dir_fd)
+        self._loop.close()
 
     # Connections
 
@@ -158,13 +181,15 @@ class Shim:
         stdio = stdio_from_json(request["stdio"])
         self._log = _open_log(stdio)
         session = Session(self._loop, stdio, self._log, self._detached(""), self._init_ended)
-        plan = plan_from_json(request["plan"])
+        starter, self._starter = self._starter or Starter(), None
+        plan_fd = fds.pop(0)
         try:
             session.spawn(
-                plan,
+                starter,
+                plan_fd,
                 self._shim_steps(),
+                self._confinement,
                 failpoint=str(request.get("failpoint") or ""),
-                confinement=self._confinement,
             )
         except StepFailed:
             self._ports.close()
@@ -173,6 +198,8 @@ class Shim:
                 self._log.close()
                 self._log = None
             raise
+        finally:
+            os.close(plan_fd)
         self._init = session
         for attachment in _attachments(request, fds):
             session.streams.attach(attachment)
@@ -197,6 +224,8 @@ class Shim:
             self._confinement.remove()
             self._loop.running = False
             raise
+        for late in session.late:
+            self._shim_steps()[late.name](late.args, session.pid)
         self._confinement.watch_oom()
         self._ports.serve()
         return [[session.execute_index, started, time.monotonic_ns() - started]]
@@ -206,12 +235,11 @@ class Shim:
         exec_id = cast("str", request["exec_id"])
         stdio = stdio_from_json(request["stdio"])
         session = Session(self._loop, stdio, None, self._detached(exec_id), lambda s: self._exec_ended(exec_id, s))
-        session.spawn(
-            plan_from_json(request["plan"]),
-            self._shim_steps(),
-            init_pid=init.pid,
-            confinement=self._confinement,
-        )
+        plan_fd = fds.pop(0)
+        try:
+            session.spawn(Starter(), plan_fd, {}, self._no_confinement, init_pid=init.pid)
+        finally:
+            os.close(plan_fd)
         for attachment in _attachments(request, fds):
             session.streams.attach(attachment)
         session.release()
@@ -297,7 +325,6 @@ class Shim:
         return {
             **steps_network.SHIM,
             "port.reserve": self._ports.reserve,
-            "cgroup.create": self._confinement.create,
             "idmap.write": _write_id_maps,
             "hooks.run": self._run_hooks,
         }

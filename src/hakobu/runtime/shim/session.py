@@ -9,9 +9,10 @@ from hakobu.runtime.shim.confinement import Confinement
 from hakobu.runtime.shim.log import LogFile
 from hakobu.runtime.shim.loop import IN, Loop
 from hakobu.runtime.shim.spawn import Spawned, Spawner, release
+from hakobu.runtime.shim.starter import Starter
 from hakobu.runtime.shim.streams import Streams
-from hakobu.spec.plan import Plan, Stdio
-from hakobu.spec.step import Json
+from hakobu.spec.plan import Stdio
+from hakobu.spec.step import Json, Step
 
 DRAIN_S = 2.0
 
@@ -44,28 +45,28 @@ class Session:
 
     def spawn(
         self,
-        plan: Plan,
+        starter: Starter,
+        plan_fd: int,
         shim_steps: Mapping[str, Callable[[Mapping[str, Json], int], None]],
+        confinement: Confinement,
         *,
         failpoint: str = "",
         init_pid: int = 0,
-        confinement: Confinement,
     ) -> None:
-        """Raises `StepFailed`; then nothing is left of it."""
+        """Raises `StepFailed`; then nothing is left of it but the cgroup, which `confinement` has."""
         fds = self.streams.open()
-        self.execute_index = len(plan.steps) - 1
-        spawner = Spawner(
-            plan, self._stdio, fds, shim_steps, failpoint=failpoint, init_pid=init_pid, confinement=confinement
-        )
+        spawner = Spawner(starter, plan_fd, self._stdio, fds, shim_steps, failpoint=failpoint, init_pid=init_pid)
         try:
             self._spawned = spawner.spawn()
         except StepFailed:
             self.streams.close()
             raise
         finally:
+            confinement.adopt(spawner.cgroup)
             for fd in set(fds):
                 os.close(fd)
         self.pid, self.results = self._spawned.pid, self._spawned.results
+        self.execute_index = self._spawned.execute_index
         if self._spawned.master_fd >= 0:
             self.streams.set_terminal(self._spawned.master_fd)
         self.streams.begin()
@@ -83,6 +84,11 @@ class Session:
             os.close(self._spawned.pidfd)
             self.streams.close()
             raise
+
+    @property
+    def late(self) -> tuple[Step, ...]:
+        """The shim's steps that are to be done once it runs."""
+        return self._spawned.late if self._spawned is not None else ()
 
     def signal(self, number: int) -> None:
         """To this very process: a pidfd never means another one. Already ended is no error."""

@@ -1,6 +1,6 @@
-"""The shim's half of a start: clones the child into its namespaces and goes through the handshake with it.
+"""The shim's half of a start: gives a starter its work and goes through the handshake with the child.
 
-Single-threaded and blocking: between clone3 and `prepared` the shim has nothing else to do for an init, and a
+Single-threaded and blocking: between the clone and `prepared` the shim has nothing else to do for an init, and a
 few milliseconds for an exec. The column on the left of `runtime/handshake.py`.
 """
 
@@ -10,48 +10,35 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import cast
 
-from hakobu.kernel import process, scm
-from hakobu.runtime import child as child_process
-from hakobu.runtime import steps_mount, steps_network, steps_process
+from hakobu.kernel import process
 from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.handshake import HandshakeBroken, hear, receive, say
-from hakobu.runtime.hooks import EXECUTORS as HOOK_EXECUTORS
-from hakobu.runtime.shim.confinement import Confinement
-from hakobu.runtime.steps_mount import text, texts
-from hakobu.runtime.steps_process import NAMESPACES
-from hakobu.spec.plan import Plan, Stdio
-from hakobu.spec.step import Json, Place, Step
+from hakobu.runtime.message import steps_from_json
+from hakobu.runtime.shim.starter import Starter
+from hakobu.runtime.steps_mount import text
+from hakobu.spec.plan import Stdio
+from hakobu.spec.step import Json, Step
 
 Args = Mapping[str, Json]
 TIMEOUT_S = 120.0
 
 
-def _network(executor: Callable[[Args], None]) -> child_process.Executor:
-    def run(child: child_process.Child, args: Args) -> None:
-        executor(args)
-
-    return run
-
-
-CHILD_EXECUTORS: dict[str, child_process.Executor] = {
-    **steps_mount.EXECUTORS,
-    **steps_process.EXECUTORS,
-    **HOOK_EXECUTORS,
-    **{name: _network(run) for name, run in steps_network.CHILD.items()},
-}
-
-
 @dataclass(slots=True)
 class Spawned:
-    """A child that waits before its execve. `result` rows are (index, started_ns, took_ns)."""
+    """A child that waits before its execve. `result` rows are (index, started_ns, took_ns).
+
+    `late` are the shim's steps for when it runs.
+    """
 
     pid: int
     pidfd: int
     sock: socket.socket
     master_fd: int = -1
+    execute_index: int = 0
+    late: tuple[Step, ...] = ()
     results: list[Json] = field(default_factory=list[Json])
 
 
@@ -60,165 +47,86 @@ class Spawner:
 
     def __init__(
         self,
-        plan: Plan,
+        starter: Starter,
+        plan_fd: int,
         stdio: Stdio,
         stdio_fds: tuple[int, int, int],
         shim_steps: Mapping[str, Callable[[Args, int], None]],
         *,
         failpoint: str = "",
         init_pid: int = 0,
-        confinement: Confinement,
     ) -> None:
-        self._confinement = confinement
-        self._plan, self._stdio, self._fds, self._shim_steps = plan, stdio, stdio_fds, shim_steps
-        self._failpoint, self._init_pid = failpoint, init_pid
+        self._starter, self._plan_fd, self._stdio, self._fds = starter, plan_fd, stdio, stdio_fds
+        self._shim_steps, self._failpoint, self._init_pid = shim_steps, failpoint, init_pid
         self._results: list[Json] = []
+        self.cgroup = ""
+        self._told: dict[str, Json] = {}
+        self._execute_index = 0
+        self._late: tuple[Step, ...] = ()
         self._master_fd = -1
-        self._cgroup_fd = -1
-        self._join_fds: tuple[int, ...] = ()
+        self._pidfd = -1
 
     def spawn(self) -> Spawned:
-        """Raises `StepFailed`; then nothing of the child is left."""
-        clone_index, clone = self._clone_step()
-        before = [(i, s) for i, s in self._plan.at(Place.SHIM) if i < clone_index]
-        after = [(i, s) for i, s in self._plan.at(Place.SHIM) if i > clone_index]
-        for index, step in before:
-            self._run(index, step, 0)
-        ours, theirs = scm.pair()
-        with ExitStack() as on_failure, ExitStack() as stack:
-            on_failure.callback(ours.close)
-            self._open_cgroup(stack)
-            stack.callback(theirs.close)
-            self._fail_where_armed(clone)
-            started = time.monotonic_ns()
-            try:
-                pid, pidfd = self._clone(clone, theirs, stack)
-            except OSError as error:
-                raise StepFailed(clone.name, f"{clone.name}: {error.strerror or error}") from error
-            self._results.append([clone_index, started, time.monotonic_ns() - started])
-            on_failure.pop_all()
-        ours.settimeout(TIMEOUT_S)
+        """Raises `StepFailed`; then nothing of the child is left. `cgroup` says what else there is to remove."""
+        sock = self._starter.sock
+        sock.settimeout(TIMEOUT_S)
         try:
-            self._converse(ours, pid, after)
+            pid = self._begin(sock)
+            self._pidfd = process.pidfd_open(pid)
+            expect = self._converse(sock, pid)
+            self._starter.end()
+            _verify(pid, expect)
         except BaseException as error:
-            self._end(pidfd, ours)
+            self._undo()
             if isinstance(error, StepFailed):
                 raise
             raise StepFailed("handshake", f"the container's first process ended early: {error}") from None
-        return Spawned(pid, pidfd, ours, self._master_fd, self._results)
+        return Spawned(pid, self._pidfd, sock, self._master_fd, self._execute_index, self._late, self._results)
 
-    def _clone_step(self) -> tuple[int, Step]:
-        for index, step in self._plan.at(Place.SHIM):
-            if step.name in ("namespaces.clone", "namespaces.join"):
-                return index, step
-        raise StepFailed("namespaces.clone", "the plan has no clone")
+    def _begin(self, sock: socket.socket) -> int:
+        """Up to the child's first word, whose sender the kernel names."""
+        rows, columns = self._stdio.rows, self._stdio.columns
+        facts: dict[str, Json] = {"failpoint": self._failpoint, "init_pid": self._init_pid}
+        say(sock, "work", (self._plan_fd, *self._fds), rows=rows, columns=columns, **facts)
+        told, _, _ = hear(sock, "cloning", "failed")
+        if told["say"] == "failed":
+            raise failed(told)
+        self.cgroup = str(told["cgroup"])
+        self._told = told
+        told, _, pid = hear(sock, "born", "failed")
+        if told["say"] == "failed":
+            raise failed(told)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        return pid
 
-    def _clone(self, step: Step, sock: socket.socket, stack: ExitStack) -> tuple[int, int]:
-        if step.name == "namespaces.join":
-            return self._clone_into(step, sock, stack)
-        flags = sum(NAMESPACES[t] for t in texts(step.args, "new"))
-        joins = self._open_joins(step, stack)
-        if self._late_cgroup_namespace():
-            flags &= ~process.CLONE_NEWCGROUP
-        with _PidNamespace(joins.pop("pid", -1)):
-            pid, pidfd = process.clone3(flags, cgroup_fd=self._cgroup_fd)
-            if pid == 0:
-                self._child(sock, userns=bool(flags & process.CLONE_NEWUSER), joins=joins)
-        return pid, pidfd
-
-    def _clone_into(self, step: Step, sock: socket.socket, stack: ExitStack) -> tuple[int, int]:
-        """An exec: the pid namespace by the clone, the others by the child itself, its root looked at before."""
-        init = self._init_pid
-        root_fd = os.open(f"/proc/{init}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        stack.callback(os.close, root_fd)
-        init_pidfd = process.pidfd_open(init)
-        stack.callback(os.close, init_pidfd)
-        pid_fd = -1
-        if "pid" in texts(step.args, "types"):
-            pid_fd = os.open(f"/proc/{init}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-            stack.callback(os.close, pid_fd)
-        with _PidNamespace(pid_fd):
-            pid, pidfd = process.clone3(0, cgroup_fd=self._cgroup_fd)
-            if pid == 0:
-                self._child(sock, root_fd=root_fd, init_pidfd=init_pidfd)
-        return pid, pidfd
-
-    def _open_cgroup(self, stack: ExitStack) -> None:
-        """v2: the clone puts the child into it; v1: the child joins by these, without an RCU wait."""
-        self._cgroup_fd, self._join_fds = self._confinement.open_for_clone()
-        for fd in (self._cgroup_fd, *self._join_fds):
-            if fd >= 0:
-                stack.callback(os.close, fd)
-
-    def _late_cgroup_namespace(self) -> bool:
-        return any(s.name == "namespaces.cgroup" for _, s in self._plan.at(Place.CHILD))
-
-    def _open_joins(self, step: Step, stack: ExitStack) -> dict[str, int]:
-        joins = step.args.get("join")
-        opened: dict[str, int] = {}
-        for kind, path in joins.items() if isinstance(joins, dict) else ():
-            try:
-                opened[kind] = os.open(str(path), os.O_RDONLY | os.O_CLOEXEC)
-            except OSError as error:
-                raise StepFailed("namespaces.clone", f"joining {kind} namespace {path}: {error.strerror}") from None
-            stack.callback(os.close, opened[kind])
-        return opened
-
-    def _child(
-        self,
-        sock: socket.socket,
-        *,
-        userns: bool = False,
-        joins: Mapping[str, int] | None = None,
-        root_fd: int = -1,
-        init_pidfd: int = -1,
-    ) -> None:
-        """Never returns."""
-        try:
-            process.set_dumpable(False)
-            for kind, fd in (joins or {}).items():
-                process.setns(fd, NAMESPACES[kind])
-            child_process.run(
-                child_process.Child(
-                    sock=sock,
-                    root_fd=root_fd,
-                    init_pidfd=init_pidfd,
-                    stdio=self._fds,
-                    join_fds=self._join_fds,
-                    rows=self._stdio.rows,
-                    columns=self._stdio.columns,
-                    userns=userns,
-                    failpoint=self._failpoint,
-                ),
-                self._plan,
-                CHILD_EXECUTORS,
-            )
-        finally:
-            os._exit(127)
-
-    def _converse(self, sock: socket.socket, pid: int, steps: list[tuple[int, Step]]) -> None:
-        poststart = [(i, s) for i, s in steps if s.name == "hooks.run" and s.args.get("kind") == "poststart"]
-        for index, step in steps:
-            if (index, step) not in poststart:
-                self._run(index, step, pid)
-                if step.name == "idmap.write":
-                    _tell(sock, "mapped")
+    def _converse(self, sock: socket.socket, pid: int) -> Mapping[str, Json]:
+        for index, told in cast("list[tuple[int, Json]]", self._told["steps"]):
+            (step,) = steps_from_json([told])
+            if step.args.get("kind") == "poststart":
+                self._late += (step,)
+                continue
+            self._run(index, step, pid)
+            if step.name == "idmap.write":
+                _tell(sock, "mapped")
         _tell(sock, "wired")
         while True:
-            told, fds = hear(sock, "console", "prepared", "failed")
+            told, fds, _ = hear(sock, "console", "prepared", "failed")
             match told["say"]:
                 case "console":
                     self._master_fd = fds[0]
                 case "failed":
                     raise failed(told)
                 case _:
-                    rows = told.get("results")
-                    self._results += rows if isinstance(rows, list) else []
-                    return
+                    self._execute_index = int(str(told["execute"]))
+                    results = told.get("results")
+                    self._results += results if isinstance(results, list) else []
+                    expect = self._told["expect"]
+                    return expect if isinstance(expect, dict) else {}
 
     def _run(self, index: int, step: Step, pid: int) -> None:
         started = time.monotonic_ns()
-        self._fail_where_armed(step)
+        if self._failpoint and self._failpoint == step.name:
+            raise StepFailed(step.name, f"failpoint {step.name}")
         try:
             self._shim_steps[step.name](step.args, pid)
         except OSError as error:
@@ -226,18 +134,16 @@ class Spawner:
             raise StepFailed(step.name, f"{step.name} {about}: {error.strerror or error}") from error
         self._results.append([index, started, time.monotonic_ns() - started])
 
-    def _fail_where_armed(self, step: Step) -> None:
-        if self._failpoint and self._failpoint == step.name:
-            raise StepFailed(step.name, f"failpoint {step.name}")
-
-    def _end(self, pidfd: int, sock: socket.socket) -> None:
-        try:
-            process.pidfd_send_signal(pidfd, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        process.wait_pidfd(pidfd)
-        os.close(pidfd)
-        sock.close()
+    def _undo(self) -> None:
+        """The starter first: it must not wake up when the child, which has its memory, ends."""
+        self._starter.close()
+        if self._pidfd >= 0:
+            try:
+                process.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait_pidfd(self._pidfd)
+            os.close(self._pidfd)
         if self._master_fd >= 0:
             os.close(self._master_fd)
 
@@ -250,21 +156,14 @@ def _tell(sock: socket.socket, word: str) -> None:
         pass
 
 
-class _PidNamespace:
-    """For the time of one clone, children are born in another pid namespace. -1: in our own."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd, self._own_fd = fd, -1
-
-    def __enter__(self) -> None:
-        if self._fd >= 0:
-            self._own_fd = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-            process.setns(self._fd, process.CLONE_NEWPID)
-
-    def __exit__(self, *error: object) -> None:
-        if self._own_fd >= 0:
-            process.setns(self._own_fd, process.CLONE_NEWPID)
-            os.close(self._own_fd)
+def _verify(pid: int, expect: Mapping[str, Json]) -> None:
+    """The kernel's own word on the child: a capability or a filter set by mistake fails open, so look from outside."""
+    with open(f"/proc/{pid}/status", "rb") as file:
+        lines = dict(line.split(b":", 1) for line in file.read().splitlines() if b":" in line)
+    for key, wanted in expect.items():
+        have = int(lines[key.encode()], 16 if key.startswith("Cap") else 10)
+        if have != wanted:
+            raise StepFailed("verify", f"the kernel says {key} {have:#x} where {wanted:#x} was asked for")
 
 
 def failed(told: Mapping[str, Json]) -> StepFailed:

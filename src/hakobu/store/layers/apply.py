@@ -87,9 +87,9 @@ class Applier:
             os.close(self._parents.popitem(last=False)[1])
         return opened
 
-    def _forget(self, keep_fd: int) -> None:
-        """A directory or a link goes: cached descriptors may lead where their path no longer does."""
-        for key in [k for k, fd in self._parents.items() if fd != keep_fd]:
+    def _forget(self, below: bytes) -> None:
+        """Directories may be gone: cached descriptors would write into what nobody sees."""
+        for key in [k for k in self._parents if below in k]:
             os.close(self._parents.pop(key))
 
     def _root(self, entry: Entry) -> None:
@@ -145,15 +145,12 @@ class Applier:
 
     def _remove(self, parent_fd: int, name: bytes) -> None:
         try:
-            mode = os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode
+            os.unlink(name, dir_fd=parent_fd)
         except FileNotFoundError:
             return
-        if not stat.S_ISREG(mode):
-            self._forget(parent_fd)
-        if stat.S_ISDIR(mode):
+        except IsADirectoryError:
+            self._forget(name)
             _remove_tree(parent_fd, name)
-        else:
-            os.unlink(name, dir_fd=parent_fd)
 
     def _make(self, parent_fd: int, name: bytes, entry: Entry, reader: TarReader) -> None:
         match entry.type:
