@@ -57,8 +57,12 @@ def world(namespaces):
             rtnetlink.add_route(nl, "172.16.0.0", 12, gateway="203.0.113.1")
 
     def no_link_local():
-        """Its duplicate detection takes a second, in which the neighbours do not answer each other."""
-        subprocess.run("sysctl -qw net.ipv6.conf.default.accept_dad=0", shell=True, check=True)
+        """Its duplicate detection takes a second, in which the neighbours do not answer each other.
+
+        Forwarding begins switched off: a new namespace has what the machine has, where an engine may run already.
+        """
+        settings = "net.ipv6.conf.default.accept_dad=0 net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0"
+        subprocess.run(f"sysctl -qw {settings}", shell=True, check=True)
 
     for namespace in (host, outside):
         namespace.run(no_link_local)
