@@ -59,13 +59,16 @@ def test_what_is_there_is_listed(namespaces):
         with Netlink() as nl:
             rtnetlink.create_bridge(nl, "br0")
             rtnetlink.add_address(nl, "br0", "10.77.0.1", 24)
-            rtnetlink.add_address(nl, "br0", "fd00:77::1", 64)
             rtnetlink.set_up(nl, "br0")
-            rtnetlink.add_route(nl, "10.99.0.0", 16, gateway="10.77.0.9")
-            rtnetlink.add_route(nl, "fd00:99::", 48, gateway="fd00:77::9")
             bridge = rtnetlink.find_link(nl, "br0")
             assert bridge is not None and rtnetlink.find_link(nl, "br1") is None
+            # before Linux 6.2 an interface that is up cannot be renamed
+            rtnetlink.set_up(nl, "br0", up=False)
             rtnetlink.rename(nl, "br0", "br1")
+            rtnetlink.set_up(nl, "br1")
+            rtnetlink.add_address(nl, "br1", "fd00:77::1", 64)
+            rtnetlink.add_route(nl, "10.99.0.0", 16, gateway="10.77.0.9")
+            rtnetlink.add_route(nl, "fd00:99::", 48, gateway="fd00:77::9")
             names = [link.name for link in rtnetlink.links(nl)]
             return (
                 bridge,
