@@ -8,19 +8,30 @@ started anew and its containers joined again. Synchronous, used from the network
 import errno
 import json
 import os
+import select
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from hakobu.errors import HakobuError, Kind
 from hakobu.kernel import scm
-from hakobu.kernel.process import pidfd_open
+from hakobu.kernel.process import pidfd_open, start_time_ticks
 from hakobu.network.resolver.names import Snapshot, write
 
 VERSION = 1
 TIMEOUT_S = 10.0
 _CHILD_FD = 3
+
+
+class _Init(NamedTuple):
+    """A container's init, told apart from a later process with its number by its start."""
+
+    pid: int
+    started: int
+
+
+_UNKNOWN = _Init(0, 0)
 
 
 class ResolverFailed(HakobuError):
@@ -36,7 +47,7 @@ class ResolverDoor:
     def __init__(self, directory: str, python: str = sys.executable) -> None:
         self._directory, self._python = directory, python
         self._connection: socket.socket | None = None
-        self._joined: set[str] = set()
+        self._joined: dict[str, _Init] = {}
         self._pid = 0
 
     @property
@@ -67,11 +78,39 @@ class ResolverDoor:
             if self._connection is None:
                 return False
             self._connection.settimeout(TIMEOUT_S)
-        self._joined = set(self._ask({"version": VERSION}).get("containers", []))
+        self._joined = dict.fromkeys(self._ask({"version": VERSION}).get("containers", []), _UNKNOWN)
         return True
+
+    def is_lost(self) -> bool:
+        """Whether the process served containers and has ended; asks nobody."""
+        if not self._joined or self._connection is None:
+            return bool(self._joined)
+        ended = select.poll()
+        ended.register(self._connection, select.POLLRDHUP)
+        return bool(ended.poll(0))
+
+    def replace_lost(self) -> list[str]:
+        """A new process, to which all containers of the lost one are joined; the ids of those that could not be."""
+        self.close()
+        served, self._joined = self._joined, {}
+        failed: list[str] = []
+        for container_id, init in served.items():
+            try:
+                if start_time_ticks(init.pid) == init.started:
+                    self.join(container_id, init.pid)
+            except (OSError, ResolverFailed):
+                failed.append(container_id)
+        return failed
 
     def joined(self) -> frozenset[str]:
         return frozenset(self._joined)
+
+    def recognise(self, container_id: str, pid: int) -> None:
+        """The init of a container that the found process serves already, for the day that process ends."""
+        try:
+            self._joined[container_id] = _Init(pid, start_time_ticks(pid))
+        except OSError:
+            return
 
     def join(self, container_id: str, pid: int) -> None:
         """Serves the container whose init is `pid` from now on; again for one already served is harmless."""
@@ -80,6 +119,7 @@ class ResolverDoor:
         netns_fd = -1
         try:
             netns_fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            init = _Init(pid, start_time_ticks(pid))
             reply = self._ask({"join": container_id}, (netns_fd, pidfd))
         except ProcessLookupError as e:
             raise ResolverFailed(f"container {container_id[:12]} is gone") from e
@@ -89,13 +129,13 @@ class ResolverDoor:
                     os.close(fd)
         if reply.get("error"):
             raise ResolverFailed(str(reply["error"]))
-        self._joined.add(container_id)
+        self._joined[container_id] = init
 
     def leave(self, container_id: str) -> None:
         """A process that is gone holds nothing any more."""
         if container_id not in self._joined:
             return
-        self._joined.discard(container_id)
+        del self._joined[container_id]
         if self._connection is not None:
             try:
                 self._ask({"leave": container_id})

@@ -209,8 +209,12 @@ class Networking:
         self._ready = True
 
     def heal(self) -> None:
-        """Mends what others did to the rules since last time; nearly free when they did nothing. For each start,
-        and whenever the caller likes: a dockerd that came later drops, a `flush ruleset` takes our table away."""
+        """Mends what others did since last time; nearly free when they did nothing. For each start, and whenever the
+        caller likes: a dockerd that came later drops, a `flush ruleset` takes our table away, a resolver was killed."""
+        if self._resolver.is_lost():
+            failed = self._resolver.replace_lost()
+            self.notices.append("the resolver of names had ended and is started again")
+            self.notices += [f"container {container_id[:12]} has no resolver any more" for container_id in failed]
         if not self._settings.firewall or not self._bridges or not self._firewall.has_changed():
             return
         with _kernel("mend the firewall"):
@@ -428,7 +432,9 @@ class Networking:
         self._resolver.find()
         self._resolver.start()
         for container in named:
-            if container.id not in self._resolver.joined() and container.state.pid:
+            if container.id in self._resolver.joined():
+                self._resolver.recognise(container.id, container.state.pid)
+            elif container.state.pid:
                 try:
                     self._resolver.join(container.id, container.state.pid)
                 except (ResolverFailed, OSError) as e:

@@ -173,3 +173,21 @@ def test_joining_what_is_gone_is_an_error(upstream, namespaces):
     c1.close()
     with pytest.raises(ProcessLookupError):
         door(host, directory, joining(("c1", c1)))
+
+
+def test_a_resolver_that_dies_under_a_daemon_is_replaced_with_all_it_served(upstream, namespaces):
+    host, directory = upstream
+    c1, c2 = namespaces(), namespaces()
+
+    def live(opened: ResolverDoor):
+        joining(("c1", c1), ("c2", c2))(opened)
+        assert not opened.is_lost()
+        (pid,) = resolvers(directory)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        assert opened.is_lost()
+        return opened.replace_lost(), opened.is_lost(), sorted(opened.joined())
+
+    failed, lost, joined = door(host, directory, live)
+    assert (failed, lost, joined) == ([], False, ["c1", "c2"])
+    assert c1.run(lambda: ask("db")) == (0, ["172.18.0.4"], False)

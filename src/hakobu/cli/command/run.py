@@ -41,7 +41,8 @@ def run(session: Session, values: Values, arguments: list[str]) -> int:
     except Failure as e:
         raise _told(session, e.message, e.status) from None
     except ClientError as e:
-        raise _told(session, str(e), exit_status(e.message)) from None
+        message = f"{e} ({e.hint})" if e.hint else str(e)
+        raise _told(session, message, exit_status(e.message)) from None
 
 
 def _told(session: Session, message: str, status: int) -> Failure:
