@@ -16,6 +16,7 @@ from typing import Any
 from hakobu.client.engine import Engine
 from hakobu.client.error import ClientError, EngineError
 from hakobu.client.progress import finish
+from hakobu.compose import label
 from hakobu.compose.body import Wanted, container_body, endpoints, network_body, volume_body
 from hakobu.compose.bootstrap import bootstrap_image
 from hakobu.compose.failure import ActionFailed
@@ -155,9 +156,7 @@ class Applier:
         wanted = self._wanted(action, replaces)
         answer = self._engine.containers.create(container_body(wanted), name=name, platform=service.platform)
         created = str(answer["Id"])
-        if not wanted.all_networks:
-            for network, endpoint in [*endpoints(wanted).items()][1:]:
-                self._engine.networks.connect(network, created, dict(endpoint) if isinstance(endpoint, dict) else None)
+        self._connect_rest(created, wanted)
         self._put_files(created, service)
         return created
 
@@ -182,6 +181,29 @@ class Applier:
         names = {service: f"{self.project.name}-{service}-1" for service in self.project.services}
         names |= {service: id_ for (service, _), id_ in self._ids.items()}
         return container_body(replace(wanted, container_of=names.__getitem__))
+
+    def create_oneoff(self, service: Service, name: str, slug: str, *, stdin: bool, auto_remove: bool) -> str:
+        """A container of its own for one command (`run`); it has no number and is no part of the service."""
+        wanted = replace(self._wanted(Action(kind=Kind.CREATE, name=name, service=service.name, number=1)), name=name)
+        body = container_body(replace(wanted, service=service, image_id=image_id(self._engine, service.image)))
+        labels, host = body["Labels"], body["HostConfig"]
+        assert isinstance(labels, dict) and isinstance(host, dict)
+        del labels[label.NUMBER]
+        labels |= {label.ONEOFF: "True", label.SLUG: slug}
+        host["AutoRemove"] = auto_remove
+        body |= {"AttachStdin": stdin, "OpenStdin": stdin, "StdinOnce": stdin}
+        created = str(self._engine.containers.create(body, name=name, platform=service.platform)["Id"])
+        self._connect_rest(created, wanted)
+        self._put_files(created, service)
+        return created
+
+    def _connect_rest(self, container: str, wanted: Wanted) -> None:
+        """Networks beyond the first, for engines whose create takes only one."""
+        if not wanted.all_networks:
+            for network, endpoint in [*endpoints(wanted).items()][1:]:
+                self._engine.networks.connect(
+                    network, container, dict(endpoint) if isinstance(endpoint, dict) else None
+                )
 
     def _container_of(self, service: str) -> str:
         found = [id_ for (name, _), id_ in sorted(self._ids.items()) if name == service]

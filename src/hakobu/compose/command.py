@@ -8,7 +8,7 @@ from typing import NoReturn, TypeAlias
 from hakobu.client.endpoint import Endpoint
 from hakobu.client.error import ClientError
 from hakobu.compose.context import Context
-from hakobu.compose.verb import execute, lifecycle, look
+from hakobu.compose.verb import execute, lifecycle, look, oneoff
 from hakobu.errors import HakobuError
 
 Verb: TypeAlias = Callable[[Context], int]
@@ -62,6 +62,15 @@ def _command_line(parser: argparse.ArgumentParser) -> object:
     parser.add_argument("service", metavar="SERVICE")
     parser.add_argument("command", metavar="COMMAND")
     return parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS")
+
+
+def _service_and_command(parser: argparse.ArgumentParser) -> object:
+    parser.add_argument("service", metavar="SERVICE")
+    return parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="COMMAND")
+
+
+def _scales(parser: argparse.ArgumentParser) -> object:
+    return parser.add_argument("scale", nargs="+", metavar="SERVICE=NUM")
 
 
 def _port(parser: argparse.ArgumentParser) -> object:
@@ -191,6 +200,32 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
             _command_line,
         ),
     ),
+    "run": (
+        oneoff.run,
+        "Run one command in a container of its own",
+        (
+            _flag("-d", "--detach", help="in the background"),
+            _flag("--rm", help="remove the container when the command has ended"),
+            _flag("-T", "--no-TTY", "--no-tty", dest="no_tty", help="no terminal"),
+            _flag("-i", "--interactive", help="for compatibility: always on"),
+            _flag("--no-deps", help="do not start what the service depends on"),
+            _flag("-P", "--service-ports", help="publish the service's ports"),
+            _list("-e", "--env", help="NAME=value"),
+            _text("--entrypoint", help="another entrypoint"),
+            _text("--name", help="the container's name"),
+            _text("-u", "--user", help="as this user"),
+            _text("-w", "--workdir", help="in this directory"),
+            _flag("--quiet-pull", help="for compatibility: pulls show no details"),
+            _flag("--remove-orphans", help="remove containers of services that the file does not have"),
+            _service_and_command,
+        ),
+    ),
+    "scale": (
+        lifecycle.scale,
+        "Set how many containers services have",
+        (_flag("--no-deps", help="leave the services alone that these depend on"), _scales),
+    ),
+    "wait": (lifecycle.wait, "Wait until containers have ended", (_services,)),
     "config": (
         look.config,
         "Show the project in canonical form",
@@ -207,6 +242,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
             _services,
         ),
     ),
+    "events": (look.events, "Show what happens to containers as it happens", (_flag("--json"), _services)),
     "ls": (look.ls, "List projects", (_flag("-a", "--all", help="stopped ones as well"), _QUIET, _FORMAT)),
     "images": (look.images, "List the images containers use", (_QUIET, _services)),
     "port": (look.port, "Show where a port is published", (_text("--protocol"), _number("--index"), _port)),
@@ -215,6 +251,19 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
     "version": (look.version, "Show the version", (_flag("--short"), _text("-f", "--format"))),
 }
 _ALIASES = {"config": ["convert"]}
+
+
+_BY_NAME = "use `hakobu {verb}` with the container's name, which `hakobu compose ps` shows"
+REFUSED_VERBS = {
+    **dict.fromkeys(("attach", "commit", "cp", "export", "stats"), _BY_NAME),
+    **dict.fromkeys(("build", "push", "publish", "watch"), "images are not built here; `image` names one that exists"),
+}
+
+
+def _refuse(verb: str) -> int:
+    reason = REFUSED_VERBS[verb].format(verb=verb)
+    print(f"hakobu compose {verb} is not supported: {reason}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -232,6 +281,8 @@ def _parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(name, help=line, description=line, allow_abbrev=False, aliases=aliases)
         for add in adders:
             add(verb)
+    for name in REFUSED_VERBS:
+        verbs.add_parser(name, add_help=False).add_argument("ignored", nargs=argparse.REMAINDER)
     return parser
 
 
@@ -244,6 +295,8 @@ def main(argv: list[str], endpoint: Endpoint | str) -> int:
     """One command; errors are told on stderr, with what to do about them."""
     try:
         options = parse(argv)
+        if options.verb in REFUSED_VERBS:
+            return _refuse(options.verb)
     except SystemExit as e:
         return int(e.code or 0)
     context = Context(options, endpoint)

@@ -64,14 +64,17 @@ class Context:
     def project(self) -> Project:
         """The project as the files have it; a service named on the command line is active whatever its profiles."""
         if self._project is None:
-            project = load(self.selection)
-            named = [name for name in self.services if name in project.disabled]
-            if named:
-                services = dict(sorted({**project.services, **{n: project.disabled[n] for n in named}}.items()))
-                disabled = {n: s for n, s in project.disabled.items() if n not in named}
-                project = replace(project, services=services, disabled=disabled)
-            self._project = project
+            self._project = load(self.selection)
+            self.activate(*self.services)
         return self._project
+
+    def activate(self, *names: str) -> None:
+        """Services named on the command line are active whatever their profiles."""
+        project = self._project or load(self.selection)
+        named = {name: project.disabled[name] for name in names if name in project.disabled}
+        services = dict(sorted({**project.services, **named}.items()))
+        disabled = {name: service for name, service in project.disabled.items() if name not in named}
+        self._project = replace(project, services=services, disabled=disabled)
 
     @property
     def project_or_name(self) -> tuple[Project | None, str]:

@@ -2,8 +2,10 @@
 
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from hakobu.client.engine import Engine
 from hakobu.client.error import EngineError
@@ -11,6 +13,8 @@ from hakobu.client.frame import STDERR
 from hakobu.client.output import lines
 from hakobu.client.transport import Hijacked, Response
 
+_NEVER = "0001-01-01T00:00:00Z"
+_POLL_S = 0.1
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 
 
@@ -120,18 +124,30 @@ class Attached:
         thread.start()
 
     def _follow(self, source: Source, stream: Hijacked) -> None:
+        """Until the container is done; one with a restart policy is attached to again."""
+        finished = ""
         while True:
             copy(self._printer, source, stream)
             stream.close()
             try:
-                state = self._engine.containers.inspect(source.id)["State"]
-                if not (state["Running"] or state["Restarting"]):
+                state = self._ended(source.id, finished)
+                if not state["Running"]:
                     break
+                finished = state["FinishedAt"]
                 stream = self._engine.containers.attach(source.id)
             except EngineError:
                 return  # removed meanwhile
         self.exit_codes[source.label] = int(state["ExitCode"])
         self._printer.note(source.label, f"exited with code {state['ExitCode']}")
+
+    def _ended(self, container: str, before: str) -> dict[str, Any]:
+        """The state once the run whose output has ended is over: the output may end a little before the record."""
+        while True:
+            state: dict[str, Any] = self._engine.containers.inspect(container)["State"]
+            begun_anew = state["Running"] and state["FinishedAt"] not in (before, _NEVER)
+            if begun_anew or not (state["Running"] or state["Restarting"]):
+                return state
+            time.sleep(_POLL_S)
 
     def join(self) -> None:
         for thread in self._threads:

@@ -21,6 +21,7 @@ ENVIRONMENT_FILE = PREFIX + "project.environment_file"
 NETWORK = PREFIX + "network"
 VOLUME = PREFIX + "volume"
 REPLACE = PREFIX + "replace"
+SLUG = PREFIX + "slug"
 VERSION = PREFIX + "version"
 
 COMPATIBLE_VERSION = "2.40.3"

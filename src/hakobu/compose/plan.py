@@ -126,6 +126,12 @@ def plan_pulls(project: Project, observed: Observed, options: UpOptions) -> Plan
     return (tuple(wanted.values()),) if wanted else ()
 
 
+def plan_networks(project: Project, observed: Observed, names: Iterable[str]) -> Plan:
+    """Only the networks and volumes of these services."""
+    wave = _resources(project, observed, names)
+    return (wave,) if wave else ()
+
+
 def _resources(project: Project, observed: Observed, names: Iterable[str]) -> Wave:
     """Networks and volumes of the wanted services that are not there. External ones are never made."""
     services = {name: project.service(name) for name in names}

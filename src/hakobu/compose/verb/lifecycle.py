@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 from hakobu.compose.apply import Applier, ApplyOptions
 from hakobu.compose.context import Context
@@ -49,10 +50,10 @@ def up_options(context: Context, *, no_start: bool = False) -> UpOptions:
     )
 
 
-def _prepare(context: Context, options: UpOptions) -> tuple[Applier, Plan, Observed]:
+def prepare(context: Context, options: UpOptions) -> tuple[Applier, Plan, Observed]:
     """Images first, then a look at what is there, then the plan; nothing but images has changed afterwards."""
     project = context.project
-    for name in (*context.services, *options.scale):
+    for name in (*options.services, *options.scale):
         project.service(name)
     observed = observe(context.engine, project)
     if pulls := plan_pulls(project, observed, options):
@@ -83,7 +84,7 @@ def _warn(context: Context, project: Project, observed: Observed, options: UpOpt
 
 def up(context: Context) -> int:
     options = up_options(context)
-    applier, plan, _ = _prepare(context, options)
+    applier, plan, _ = prepare(context, options)
     if context.on("detach") or options.wait or options.no_start:
         applier.run(plan)
         return 0
@@ -91,9 +92,27 @@ def up(context: Context) -> int:
 
 
 def create(context: Context) -> int:
-    applier, plan, _ = _prepare(context, up_options(context, no_start=True))
+    applier, plan, _ = prepare(context, up_options(context, no_start=True))
     applier.run(plan)
     return 0
+
+
+def scale(context: Context) -> int:
+    """As `up -d --scale`, for the named services."""
+    options = up_options(context)
+    options = replace(options, services=tuple(options.scale), no_recreate=True)
+    applier, plan, _ = prepare(context, options)
+    applier.run(plan)
+    return 0
+
+
+def wait(context: Context) -> int:
+    """Prints each container's exit status as it ends; that of the last one is the command's."""
+    status = 0
+    for container in context.containers(all=False):
+        status, _ = context.engine.containers.wait(container.id).result()
+        print(status, flush=True)
+    return status
 
 
 _STARTING = (Kind.AWAIT, Kind.START, Kind.RESTART, Kind.KEEP)

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from hakobu import __version__
@@ -179,6 +180,34 @@ def version(context: Context) -> int:
         short = f"Hakobu Compose version v{__version__} ({compatible})\n"
     _out(short)
     return 0
+
+
+def events(context: Context) -> int:
+    """Until interrupted: a line for each event of the project's containers."""
+    _, name = context.project_or_name
+    filters = {"type": ["container"], "label": [f"{label.PROJECT}={name}"]}
+    with context.engine.system.events(filters=filters) as stream:
+        try:
+            for event in stream.objects():
+                _show_event(context, event)
+        except KeyboardInterrupt:
+            return 130
+    return 0
+
+
+def _show_event(context: Context, event: Mapping[str, Any]) -> None:
+    attributes: Mapping[str, str] = event["Actor"]["Attributes"]
+    service = attributes.get(label.SERVICE, "")
+    if context.services and service not in context.services:
+        return
+    own = {key: value for key, value in attributes.items() if not key.startswith(label.PREFIX)}
+    moment = datetime.fromtimestamp(event["timeNano"] / 1e9)
+    if context.on("json"):
+        told = {"time": moment.isoformat(), "type": "container", "action": event["Action"], "id": event["Actor"]["ID"]}
+        _out(json.dumps(told | {"service": service, "attributes": own}) + "\n")
+        return
+    shown = ", ".join(f"{key}={value}" for key, value in sorted(own.items()))
+    _out(f"{moment:%Y-%m-%d %H:%M:%S.%f} container {event['Action']} {event['Actor']['ID']} ({shown})\n")
 
 
 def volumes(context: Context) -> int:
