@@ -81,6 +81,9 @@ class Routes:
     def _plain(self, method: str, resource: str, rest: str) -> Match | None:
         name, _, verb = rest.partition("/")
         route = self._named.get((method, resource, verb)) if name else None
+        if route is None and method == "DELETE":
+            # A link is removed by a name with a slash in it: /containers/<container>/<alias>.
+            name, route = rest, self._named.get((method, resource, ""))
         return Match(route, (name,)) if route else None
 
     def _slashed(self, method: str, resource: str, rest: str) -> Match | None:

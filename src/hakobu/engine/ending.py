@@ -103,6 +103,8 @@ class Monitor:
 
     async def _after(self, container: Container, exit: Exit, again: bool) -> None:
         if again:
+            # Docker's waiters hear of every end, also of one after which the policy starts it again
+            self._waiters.exited(container.id, exit.code)
             self._background.spawn(self._restart(container), f"restart of {container.name}")
             return
         self._delays.pop(container.id, None)

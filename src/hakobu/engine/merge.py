@@ -49,15 +49,16 @@ def merge(spec: ContainerSpec, image: Mapping[str, Json]) -> Merged:
 
 
 def merge_env(base: Sequence[str], over: Sequence[str]) -> tuple[str, ...]:
-    """Later settings replace earlier ones by name, in the earlier one's place. `NAME` alone removes it."""
+    """Later settings replace earlier ones by name, in the earlier one's place. `NAME` alone stays as it is."""
     merged: dict[str, str] = {}
     for setting in (*base, *over):
-        name, equals, _ = setting.partition("=")
-        if equals:
-            merged[name] = setting
-        else:
-            merged.pop(name, None)
+        merged[setting.partition("=")[0]] = setting
     return tuple(merged.values())
+
+
+def process_env(base: Sequence[str], over: Sequence[str]) -> tuple[str, ...]:
+    """What a process gets: as merged, but `NAME` alone removes the variable."""
+    return tuple(setting for setting in merge_env(base, over) if "=" in setting)
 
 
 def _argv(spec: ContainerSpec, image: Mapping[str, Json]) -> tuple[tuple[str, ...], tuple[str, ...]]:

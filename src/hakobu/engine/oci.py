@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hakobu.engine.config import EngineConfig
-from hakobu.engine.merge import merge_env
+from hakobu.engine.merge import process_env
 from hakobu.errors import Invalid
 from hakobu.kernel import capability
 from hakobu.runtime import defaults
@@ -95,7 +95,7 @@ def exec_process(
     return replace(
         base.process,
         args=argv,
-        env=merge_env(inherited, env),
+        env=process_env(inherited, env),
         cwd=working_dir or base.process.cwd,
         terminal=tty,
         user=replace(base.process.user, name=user) if user else base.process.user,
@@ -128,7 +128,7 @@ def _env(container: Container) -> tuple[str, ...]:
     base = [DEFAULT_PATH, f"HOSTNAME={container.hostname}"]
     if container.spec.tty:
         base.append("TERM=xterm")
-    return merge_env(base, container.env)
+    return process_env(base, container.env)
 
 
 def _capabilities(container: Container, around: Surroundings) -> tuple[str, ...]:

@@ -88,6 +88,7 @@ def attachment_to_json(attachment: Attachment) -> Message:
         "replay_log": attachment.replay_log,
         "already_read": attachment.already_read.decode("latin-1"),
         "detach_keys": attachment.detach_keys.decode("latin-1"),
+        "framed": attachment.framed,
     }
 
 
@@ -102,6 +103,7 @@ def attachment_from_json(value: Json, fd: int) -> Attachment:
         replay_log=bool(told["replay_log"]),
         already_read=cast("str", told["already_read"]).encode("latin-1"),
         detach_keys=cast("str", told["detach_keys"]).encode("latin-1"),
+        framed=cast("bool | None", told.get("framed")),
     )
 
 

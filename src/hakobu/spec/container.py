@@ -230,6 +230,7 @@ class ContainerSpec:
     auto_remove: bool = False
     init: bool | None = None
     runtime: str = ""
+    isolation: str = ""
     limits: Limits = Limits()
     oom_score_adj: int = 0
     shm_bytes: int = 0

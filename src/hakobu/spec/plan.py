@@ -55,7 +55,8 @@ class Stdio:
 class Attachment:
     """One client's connection, handed to the shim whole (`fd` is given away and closed by the callee).
 
-    Framed by Docker's 8-byte headers unless the process has a terminal. `already_read` are bytes the client
+    Framed by Docker's 8-byte headers unless the process has a terminal; `framed` says otherwise (a client may ask
+    for frames of an exec that has one). `already_read` are bytes the client
     sent behind its request head. `detach_keys` are the raw bytes of the sequence, empty for none.
     `replay_log` first sends what the log holds, without a gap or a repetition to what follows.
     """
@@ -68,6 +69,7 @@ class Attachment:
     replay_log: bool = False
     already_read: bytes = b""
     detach_keys: bytes = b"\x10\x11"
+    framed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

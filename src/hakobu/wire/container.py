@@ -220,6 +220,7 @@ class Config(TypedDict, total=False):
     WorkingDir: str | None
     Entrypoint: list[str] | str | None
     NetworkDisabled: bool | None
+    Runtime: str | None
     MacAddress: str | None
     OnBuild: StringList
     Labels: StringMap
@@ -247,6 +248,7 @@ class ExecCreate(TypedDict, total=False):
     AttachStderr: bool | None
     Detach: bool | None
     DetachKeys: str | None
+    detachKeys: str | None
     Env: StringList
     WorkingDir: str | None
     Cmd: list[str] | str | None

@@ -41,7 +41,9 @@ def spec_of(request: Request) -> ExecSpec:
     if not command:
         raise Invalid("no exec command specified", field="Cmd")
     rows, columns = size(body.get("ConsoleSize"))
-    query.detach_keys(body.get("DetachKeys") or "")
+    # docker-py writes the name in lower case, which a decoder that does not mind the case lets through
+    keys = body.get("DetachKeys") or body.get("detachKeys") or ""
+    query.detach_keys(keys)
     return ExecSpec(
         argv=command,
         env=tuple(body.get("Env") or ()),
@@ -52,7 +54,7 @@ def spec_of(request: Request) -> ExecSpec:
         attach_stdin=bool(body.get("AttachStdin")),
         attach_stdout=bool(body.get("AttachStdout")),
         attach_stderr=bool(body.get("AttachStderr")),
-        detach_keys=body.get("DetachKeys") or "",
+        detach_keys=keys,
         console_rows=rows,
         console_columns=columns,
     )
@@ -80,13 +82,17 @@ async def start(services: Services, request: Request) -> Answer:
         return reply.nothing(HTTPStatus.OK)
 
     async def take(takeover: Takeover) -> None:
-        await _start_attached(services, found, takeover, rows, columns)
+        await _start_attached(services, found, takeover, rows, columns, framed=not tty)
 
-    return Hijack(take, stream_type(request.version, tty=found.spec.tty))
+    return Hijack(take, stream_type(request.version, tty=tty))
 
 
-async def _start_attached(services: Services, found: Exec, takeover: Takeover, rows: int, columns: int) -> None:
-    """The head is out, so a failure is told where Docker tells it: on the process's standard output."""
+async def _start_attached(
+    services: Services, found: Exec, takeover: Takeover, rows: int, columns: int, *, framed: bool
+) -> None:
+    """Framing follows this request, not the process: a client may want frames of one that has a terminal.
+
+    The head is out, so a failure is told where Docker tells it: on the process's standard output."""
     spec = found.spec
     attachment = Attachment(
         fd=takeover.dup(),
@@ -95,12 +101,13 @@ async def _start_attached(services: Services, found: Exec, takeover: Takeover, r
         stderr=spec.attach_stderr,
         already_read=takeover.already_read,
         detach_keys=query.detach_keys(spec.detach_keys),
+        framed=framed,
     )
     try:
         await services.execs.start(found.id, attachment, tty=spec.tty, rows=rows, columns=columns)
     except HakobuError as error:
         text = f"{error.message}\r\n".encode()
-        takeover.write(text if spec.tty else struct.pack(">BxxxI", _STDOUT, len(text)) + text)
+        takeover.write(text if not framed else struct.pack(">BxxxI", _STDOUT, len(text)) + text)
 
 
 async def resize(services: Services, request: Request) -> Reply:

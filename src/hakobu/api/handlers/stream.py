@@ -41,6 +41,12 @@ def attach(services: Services, request: Request) -> Answer:
     if not (stream or logs):
         raise Invalid("Bad parameters: you must choose at least one stream or log")
 
+    async def replay(takeover: Takeover) -> None:
+        """Only the log: it comes from the file, so that it needs no shim and ends at its end."""
+        async for chunk in services.containers.logs(container.id, LogQuery(stdout=stdout, stderr=stderr)):
+            takeover.write(chunk)
+            await takeover.drain()
+
     async def take(takeover: Takeover) -> None:
         await services.containers.attach(
             container.id,
@@ -56,7 +62,7 @@ def attach(services: Services, request: Request) -> Answer:
             ),
         )
 
-    return Hijack(take, stream_type(request.version, tty=container.spec.tty))
+    return Hijack(take if stream else replay, stream_type(request.version, tty=container.spec.tty))
 
 
 class PausedContainer(HakobuError):

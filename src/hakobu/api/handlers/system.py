@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from hakobu.api import query, reply
+from hakobu.api import query, reply, status
 from hakobu.api.decode import json_body
 from hakobu.api.http.exchange import TEXT_TYPE, Reply, Request
 from hakobu.api.render import system as render
@@ -42,8 +42,8 @@ def info(services: Services, request: Request) -> Reply:
 
 async def auth(services: Services, request: Request) -> Reply:
     config = json_body(request, AuthConfig)
-    status = await services.system.authenticate({key: value for key, value in config.items() if isinstance(value, str)})
-    return reply.json({"Status": status, "IdentityToken": ""})
+    answer = await services.system.authenticate({key: value for key, value in config.items() if isinstance(value, str)})
+    return reply.json({"Status": answer, "IdentityToken": ""})
 
 
 def build_prune(services: Services, request: Request) -> Reply:
@@ -52,10 +52,16 @@ def build_prune(services: Services, request: Request) -> Reply:
     return reply.json({"CachesDeleted": None, "SpaceReclaimed": 0})
 
 
+def leave_swarm(services: Services, request: Request) -> Reply:
+    """Clients tidy up by leaving whatever swarm there may be; Docker's answer where there is none."""
+    return status.message(HTTPStatus.SERVICE_UNAVAILABLE, "This node is not part of a swarm")
+
+
 ROUTES = (
     Route("GET", "/_ping", ping),
     Route("GET", "/version", version),
     Route("GET", "/info", info),
     Route("POST", "/auth", auth),
+    Route("POST", "/swarm/leave", leave_swarm),
     Route("POST", "/build/prune", build_prune),
 )

@@ -412,7 +412,7 @@ class Connection(asyncio.Protocol):
         self._log(101 if self._request.head.upgrade else 200)
         self._closing = True
         try:
-            await hijack.take(_Takeover(transport, bytes(self._buffer)))
+            await hijack.take(_Takeover(transport, bytes(self._buffer), self._drain))
         finally:
             transport.close()
 
@@ -496,10 +496,11 @@ class Connection(asyncio.Protocol):
 class _Takeover:
     """The connection as it is given to whoever takes it."""
 
-    __slots__ = ("_already_read", "_transport")
+    __slots__ = ("_already_read", "_drain", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, already_read: bytes) -> None:
+    def __init__(self, transport: asyncio.Transport, already_read: bytes, drain: Callable[[], Awaitable[None]]) -> None:
         self._transport = transport
+        self._drain = drain
         self._already_read = already_read
 
     @property
@@ -512,3 +513,6 @@ class _Takeover:
 
     def write(self, data: bytes) -> None:
         self._transport.write(data)
+
+    async def drain(self) -> None:
+        await self._drain()

@@ -93,6 +93,10 @@ class Takeover(Protocol):
         """Last words on our own side, before it lets go."""
         ...
 
+    async def drain(self) -> None:
+        """Waits until the client has taken what was written; raises `ConnectionError` when it is gone."""
+        ...
+
 
 @dataclass(slots=True)
 class Hijack:

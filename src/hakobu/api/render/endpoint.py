@@ -46,7 +46,14 @@ def _dns_names(endpoint: Endpoint, container: Container) -> list[str] | None:
 
 
 def networks(container: Container, version: ApiVersion) -> dict[str, Any]:
-    return {e.network_name: endpoint_settings(e, container, version) for e in container.endpoints}
+    """Joined endpoints; networks that are asked for and not joined yet are there too, without addresses."""
+    joined = {e.spec.network for e in container.endpoints} | {e.network_name for e in container.endpoints}
+    wanted = [
+        Endpoint(spec=spec, network_id="", network_name=spec.network, endpoint_id="", mac=spec.mac)
+        for spec in container.spec.endpoints
+        if spec.network not in joined
+    ]
+    return {e.network_name: endpoint_settings(e, container, version) for e in (*container.endpoints, *wanted)}
 
 
 def network_settings(container: Container, version: ApiVersion, exec_root: str) -> dict[str, Any]:

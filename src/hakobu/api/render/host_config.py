@@ -53,7 +53,7 @@ def host_config(spec: ContainerSpec, defaults: Defaults, version: ApiVersion) ->
         "UsernsMode": spec.namespaces.user,
         "ShmSize": spec.shm_bytes or SHM_BYTES,
         "Runtime": spec.runtime or defaults.runtime,
-        "Isolation": "",
+        "Isolation": spec.isolation,
         **resources(spec.limits),
         "MaskedPaths": _paths(spec, spec.security.masked_paths, MASKED_PATHS),
         "ReadonlyPaths": _paths(spec, spec.security.read_only_paths, READONLY_PATHS),

@@ -74,7 +74,7 @@ class Streams:
         client = Client(
             self._loop,
             attachment,
-            framed=not self._stdio.tty,
+            framed=not self._stdio.tty if attachment.framed is None else attachment.framed,
             typed=self._typed,
             changed=self._changed,
             left=self._left,
