@@ -28,10 +28,7 @@ _KERNEL_TESTS = (
     "test_cgroup.py",
     "test_probe.py",
     "test_mount.py",
-    "test_process.py",
     "test_seccomp.py",
-    "runtime/test_start.py",
-    "runtime/test_exec.py",
 )
 # the default bridge and its table outlive the daemon, as docker's do
 _STAYS = {"hakobu0", "table inet hakobu"}

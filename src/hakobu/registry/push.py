@@ -80,8 +80,12 @@ async def _layers(
         async with asyncio.TaskGroup() as group:
             for layer in layers.values():
                 group.create_task(one(layer))
-    except* HakobuError as errors:
-        raise _first(errors) from errors
+    except ExceptionGroup as errors:
+        # why not except*: until Python 3.11.4 (Debian 12 has 3.11.2) what it raises comes out in another group
+        known, others = errors.split(HakobuError)
+        if known is None or others is not None:
+            raise
+        raise _first(known) from errors
 
 
 def _first(errors: BaseExceptionGroup[HakobuError]) -> HakobuError:

@@ -51,13 +51,24 @@ def _quiet_stdio() -> None:
 
 
 def _serve(control: socket.socket) -> None:
-    while (message := scm.receive(control)) is not None:
+    while (message := _next(control)) is not None:
         request = decode(message.body)
         pid = os.fork()
         if pid == 0:
             _become_shim(control, message.fds[0])
         message.close()
-        scm.send(control, encode({"re": request["id"], "pid": pid}))
+        try:
+            scm.send(control, encode({"re": request["id"], "pid": pid}))
+        except BrokenPipeError:
+            return
+
+
+def _next(control: socket.socket) -> scm.Message | None:
+    """A daemon that was killed with something of ours unread resets the stream: that is its end, too."""
+    try:
+        return scm.receive(control)
+    except ConnectionResetError:
+        return None
 
 
 def _become_shim(control: socket.socket, fd: int) -> None:
