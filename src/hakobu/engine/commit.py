@@ -54,6 +54,13 @@ class Committer:
         author: str,
         changes: Sequence[str],
     ) -> str:
+        async with self._stores.arrivals.arriving_async():
+            image_id = await self._commit(container, comment, author, changes)
+        if repository:
+            await self._tag(image_id, repository, tag)
+        return image_id
+
+    async def _commit(self, container: Container, comment: str, author: str, changes: Sequence[str]) -> str:
         base = self._stores.images.get(container.image_id)
         config = self._stores.images.config(base.id)
         layer = await asyncio.to_thread(self._layer, container)
@@ -69,7 +76,7 @@ class Committer:
             defaults=defaults,
             extra={"author": author, "container": container.id} if author else {"container": container.id},
         )
-        image_id = await self._record(
+        return await self._record(
             document,
             tuple(str(d) for d in diff_ids),
             (*base.layers, layer["digest"]),
@@ -77,9 +84,6 @@ class Committer:
             parent=base.id,
             comment=comment,
         )
-        if repository:
-            await self._tag(image_id, repository, tag)
-        return image_id
 
     def _layer(self, container: Container) -> dict[str, str]:
         """The upper directory as a blob, and that blob unpacked as a snapshot of its own."""

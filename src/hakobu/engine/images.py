@@ -117,7 +117,10 @@ class ImageService:
     async def pull(
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
     ) -> None:
-        await self._puller.pull(repository, tag, platform=platform, auth=auth, progress=progress)
+        try:
+            await self._puller.pull(repository, tag, platform=platform, auth=auth, progress=progress)
+        finally:
+            await self._collect_owed()
 
     async def push(self, repository: str, tag: str, *, auth: Mapping[str, str] | None, progress: Progress) -> None:
         await self._puller.push(repository, tag, auth=auth, progress=progress)
@@ -138,6 +141,7 @@ class ImageService:
             loaded = await asyncio.to_thread(self._stores.archives.load, source_fd, told)
         finally:
             os.close(source_fd)
+            await self._collect_owed()
         lines: list[str] = []
         for item in loaded:
             object_event(self._events, "image", "load", item.image_id, name=item.image_id)
@@ -165,6 +169,14 @@ class ImageService:
     async def import_(
         self, source_fd: int, *, repository: str, tag: str, message: str, changes: Sequence[str], platform: str
     ) -> str:
+        async with self._stores.arrivals.arriving_async():
+            image_id = await self._import(source_fd, message, changes, platform)
+        if repository:
+            await self.tag(image_id, repository, tag)
+        object_event(self._events, "image", "import", image_id, name=image_id)
+        return image_id
+
+    async def _import(self, source_fd: int, message: str, changes: Sequence[str], platform: str) -> str:
         try:
             args = {"oci_dir": self._stores.content.directory, "snapshots_dir": self._stores.snapshots.directory}
             facts = await asyncio.to_thread(self._stores.pool.run, "unpack", args, (source_fd,))
@@ -177,11 +189,7 @@ class ImageService:
         history = (HistoryEntry(created=created, comment=message or "Imported from -"),)
         defaults = apply_changes({}, changes)
         document = new_config(platform=chosen, created=created, diff_ids=(diff_id,), history=history, defaults=defaults)
-        image_id = await self.record(document, (str(diff_id),), (facts["digest"],), (facts["size"],), comment=message)
-        if repository:
-            await self.tag(image_id, repository, tag)
-        object_event(self._events, "image", "import", image_id, name=image_id)
-        return image_id
+        return await self.record(document, (str(diff_id),), (facts["digest"],), (facts["size"],), comment=message)
 
     async def record(
         self,
@@ -296,14 +304,21 @@ class ImageService:
             await self._delete(record, told)
         return told, freed
 
+    async def _collect_owed(self) -> None:
+        """A collection that was skipped for what has now arrived, or that an arrival which failed made necessary."""
+        if self._stores.arrivals.owed:
+            await self.collect()
+
     async def collect(self) -> int:
         """Garbage collection by reachability: blobs and layers no image and no container needs. Bytes freed."""
         return await asyncio.to_thread(self._collect)
 
     def _collect(self) -> int:
+        with self._stores.arrivals.collecting() as may:
+            return self._collect_now() if may else 0
+
+    def _collect_now(self) -> int:
         images = self._stores.images
-        if self._puller.busy:
-            return 0  # what is being pulled is not yet reachable
         layers = set(images.used_layers())
         for image_id in self._stores.snapshots.containers().values():
             record = images.find(image_id)
@@ -323,10 +338,7 @@ def named(repository: str, tag: str) -> Reference:
 
 
 class Puller(Protocol):
-    """What fetches from and sends to registries; `busy` while something is on its way in."""
-
-    @property
-    def busy(self) -> bool: ...
+    """What fetches from and sends to registries."""
 
     async def pull(
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress

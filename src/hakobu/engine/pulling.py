@@ -1,7 +1,6 @@
 """Images from and to registries: the registry's client and the store, put together.
 
-One name is pulled once at a time: a second request for it waits and then finds the layers there. While something is
-on its way in, `busy` holds garbage collection back, because what is not yet recorded is not yet reachable.
+One name is pulled once at a time: a second request for it waits and then finds the layers there.
 """
 
 import asyncio
@@ -58,10 +57,6 @@ class RegistryPuller:
         self._locks: dict[str, asyncio.Lock] = {}
         self._under_way = 0
 
-    @property
-    def busy(self) -> bool:
-        return self._under_way > 0
-
     async def pull(
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
     ) -> None:
@@ -72,7 +67,7 @@ class RegistryPuller:
         key = f"{reference} {wanted}"
         self._under_way += 1
         try:
-            async with self._locks.setdefault(key, asyncio.Lock()):
+            async with self._locks.setdefault(key, asyncio.Lock()), self._stores.arrivals.arriving_async():
                 resolved = await pull(
                     reference,
                     _Target(self._stores, self._threads),
@@ -83,7 +78,7 @@ class RegistryPuller:
                 )
         finally:
             self._under_way -= 1
-            if not self.busy:
+            if not self._under_way:
                 self._locks.clear()
         object_event(
             self._events, "image", "pull", resolved.reference.familiar, name=resolved.reference.familiar_repository

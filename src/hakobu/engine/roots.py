@@ -33,8 +33,12 @@ class ContainerRoots:
 
     async def prepare(self, container_id: str, image_id: str) -> None:
         diff_ids = self._diff_ids(image_id)
-        await asyncio.to_thread(self._stores.snapshots.prepare, container_id, image_id, diff_ids, INIT_LAYER)
+        await asyncio.to_thread(self._prepare, container_id, image_id, diff_ids)
         os.makedirs(self._directory_of(container_id), mode=0o710, exist_ok=True)
+
+    def _prepare(self, container_id: str, image_id: str, diff_ids: tuple[Digest, ...]) -> None:
+        with self._stores.arrivals.arriving():
+            self._stores.snapshots.prepare(container_id, image_id, diff_ids, INIT_LAYER)
 
     def rootfs(self, container: Container) -> Rootfs:
         return self._stores.snapshots.rootfs(container.id, self._diff_ids(container.image_id))

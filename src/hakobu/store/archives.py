@@ -17,6 +17,7 @@ from hakobu.spec.image_config import ImageConfig
 from hakobu.spec.manifest import Index, Manifest, parse_manifest
 from hakobu.spec.reference import Reference
 from hakobu.store.archive.entry import BadArchive
+from hakobu.store.arrivals import Arrivals
 from hakobu.store.content import Content
 from hakobu.store.imagebook import ImageBook, ImageRecord
 from hakobu.store.layers.inflate import compression_of
@@ -56,10 +57,17 @@ class _Wanted:
 class Archives:
     """Loads and saves; synchronous, called from threads."""
 
-    def __init__(self, content: Content, snapshots: Snapshots, images: ImageBook, pool: WorkerPool) -> None:
+    def __init__(
+        self, content: Content, snapshots: Snapshots, images: ImageBook, pool: WorkerPool, arrivals: Arrivals
+    ) -> None:
         self._content, self._snapshots, self._images, self._pool = content, snapshots, images, pool
+        self._arrivals = arrivals
 
     def load(self, source_fd: int, on_progress: Callable[[Any], None] | None = None) -> tuple[Loaded, ...]:
+        with self._arrivals.arriving():
+            return self._load(source_fd, on_progress)
+
+    def _load(self, source_fd: int, on_progress: Callable[[Any], None] | None) -> tuple[Loaded, ...]:
         args = {
             "oci_dir": self._content_dir,
             "snapshots_dir": self._snapshots.directory,

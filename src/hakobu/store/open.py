@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hakobu.spec.instance import Instance
 from hakobu.store.archives import Archives
+from hakobu.store.arrivals import Arrivals
 from hakobu.store.content import Content
 from hakobu.store.database import Database
 from hakobu.store.imagebook import ImageBook
@@ -24,6 +25,7 @@ class Stores:
     volumes: Volumes
     pool: WorkerPool
     archives: Archives
+    arrivals: Arrivals
 
     def close(self) -> None:
         self.pool.close()
@@ -40,6 +42,7 @@ def open_stores(instance: Instance) -> Stores:
     snapshots.clean()
     images = ImageBook(database, content)
     pool = WorkerPool()
+    arrivals = Arrivals()
     return Stores(
         database,
         content,
@@ -47,5 +50,6 @@ def open_stores(instance: Instance) -> Stores:
         images,
         Volumes(instance.volumes_dir, database),
         pool,
-        Archives(content, snapshots, images, pool),
+        Archives(content, snapshots, images, pool, arrivals),
+        arrivals,
     )

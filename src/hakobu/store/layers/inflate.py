@@ -32,26 +32,36 @@ class _Member(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-def _member() -> _Member:
-    return cast("_Member", isal_zlib.decompressobj(31))  # pyright: ignore[reportUnknownMemberType]
+class _Members:
+    """Concatenated gzip members or zstd frames, as both formats allow; `eof` is False in the middle of one."""
 
-
-class _Gzip:
-    """Concatenated members, as gzip allows."""
-
-    def __init__(self) -> None:
-        self._inner = _member()
+    def __init__(self, make: Callable[[], _Member]) -> None:
+        self._make = make
+        self._inner = make()
 
     def decompress(self, data: bytes, /) -> bytes:
-        out = self._inner.decompress(data)
-        while self._inner.eof and (rest := self._inner.unused_data.lstrip(b"\0")):
-            self._inner = _member()
-            out += self._inner.decompress(rest)
-        return out
+        parts: list[bytes] = [b""]
+        while data:
+            if self._inner.eof:
+                data = data.lstrip(b"\0")
+                if not data:
+                    break
+                self._inner = self._make()
+            parts.append(self._inner.decompress(data))
+            data = self._inner.unused_data if self._inner.eof else b""
+        return b"".join(parts) if len(parts) > 2 else parts[-1]
 
     @property
     def eof(self) -> bool:
         return bool(self._inner.eof)
+
+
+def _gzip() -> _Member:
+    return cast("_Member", isal_zlib.decompressobj(31))  # pyright: ignore[reportUnknownMemberType]
+
+
+def _zstd() -> _Member:
+    return cast("_Member", zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj())
 
 
 def compression_of(start: bytes) -> str:
@@ -68,9 +78,9 @@ def compression_of(start: bytes) -> str:
 def _inflater(kind: str) -> _Inflater | None:
     match kind:
         case "gzip":
-            return _Gzip()
+            return _Members(_gzip)
         case "zstd":
-            return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(read_across_frames=True)
+            return _Members(_zstd)
         case "bzip2":
             return bz2.BZ2Decompressor()
         case "xz":

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hakobu.kernel.sync import syncfs
 from hakobu.spec.digest import Digest
 from hakobu.store.archive.entry import BadArchive, Entry, EntryType
 from hakobu.store.archive.reader import TarReader
@@ -34,7 +35,7 @@ def unpack_stream(stream: Stream, snapshots_dir: str) -> dict[str, Any]:
     try:
         applier.apply(TarReader(hashing))
         hashing.finish()
-        os.fsync(root_fd)
+        syncfs(root_fd)
     except BaseException:
         shutil.rmtree(f"{snapshots_dir}/{name}", ignore_errors=True)
         raise

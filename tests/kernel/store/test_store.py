@@ -1,0 +1,268 @@
+"""The whole store on a real file system: archives in and out, snapshots that mount, damage that costs only itself."""
+
+import ctypes
+import gzip
+import hashlib
+import io
+import json
+import os
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from hakobu.errors import HakobuError, Kind
+from hakobu.kernel import mount
+from hakobu.spec.digest import Digest
+from hakobu.spec.instance import Instance
+from hakobu.spec.rootfs import InitEntry
+from hakobu.store.open import Stores, open_stores
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="unpacking sets owners and overlayfs's attributes")
+INIT = (
+    InitEntry("/proc", "directory"),
+    InitEntry("/etc/hosts", "file"),
+    InitEntry("/etc/mtab", "link", "/proc/mounts"),
+)
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[Stores]:
+    opened = open_stores(Instance(str(tmp_path / "data"), str(tmp_path / "run")))
+    yield opened
+    opened.close()
+
+
+def layer(*files: tuple[str, bytes | None]) -> bytes:
+    """None makes a directory."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.mode, info.mtime, info.uid = 0o755, 1700000000, 7
+            if data is None:
+                info.type = tarfile.DIRTYPE
+            else:
+                info.size = len(data)
+            tar.addfile(info, io.BytesIO(data or b""))
+    return out.getvalue()
+
+
+BASE = layer(("etc", None), ("etc/passwd", b"root:x:0:0::/:/bin/sh\n"), ("gone", b"x"), ("d", None), ("d/old", b"old"))
+TOP = layer((".wh.gone", b""), ("d/.wh..wh..opq", b""), ("d/new", b"new"), ("big", b"B" * 300_000))
+
+
+def config(*layers: bytes) -> bytes:
+    diff_ids = [f"sha256:{hashlib.sha256(x).hexdigest()}" for x in layers]
+    document = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+    return json.dumps(document).encode()
+
+
+def archive(*layers: bytes, name: str = "test:1", stored: tuple[bytes, ...] = (), claims: bytes = b"") -> bytes:
+    """A Docker archive; `stored` are other forms of the layers (compressed, damaged), `claims` another document."""
+    document = claims or config(*layers)
+    files = {f"{n}/layer.tar": data for n, data in enumerate(stored or layers)}
+    manifest = [{"Config": "c.json", "RepoTags": [name], "Layers": list(files)}]
+    return plain_tar({**files, "c.json": document, "manifest.json": json.dumps(manifest).encode()})
+
+
+def plain_tar(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def load(stores: Stores, data: bytes) -> tuple[str, ...]:
+    """Through a pipe, as an upload comes."""
+    read_fd, write_fd = os.pipe()
+
+    def feed() -> None:
+        try:
+            with open(write_fd, "wb", buffering=0) as out:
+                out.write(data)
+        except BrokenPipeError:
+            pass
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        return tuple(item.image_id for item in stores.archives.load(read_fd))
+    finally:
+        os.close(read_fd)
+        thread.join()
+
+
+def leftovers(stores: Stores) -> list[str]:
+    content, snapshots = Path(stores.content.directory), Path(stores.snapshots.directory)
+    return [str(p) for p in (*content.glob("ingest/*"), *snapshots.glob("new-*"))]
+
+
+def rootfs_files(stores: Stores, image_id: str, container: str = "a" * 64) -> dict[str, bytes]:
+    """What a container of the image sees: the overlay is mounted detached, so nothing can be left of it."""
+    diff_ids = tuple(Digest.parse(d) for d in stores.images.get(image_id).diff_ids)
+    stores.snapshots.prepare(container, image_id, diff_ids, INIT)
+    found = stores.snapshots.rootfs(container, diff_ids)
+    at = f"{found.snapshots_dir}/"
+    options = {
+        "lowerdir": ":".join(at + name for name in found.lower),
+        "upperdir": at + found.upper,
+        "workdir": at + found.work,
+    }
+    tree_fd = mount.new_mount("overlay", options)
+    try:
+        return {
+            os.path.join(folder, name).removeprefix(f"/proc/self/fd/{tree_fd}/"): Path(folder, name).read_bytes()
+            for folder, _, names in os.walk(f"/proc/self/fd/{tree_fd}/")
+            for name in names
+            if not Path(folder, name).is_symlink()
+        }
+    finally:
+        os.close(tree_fd)
+
+
+@pytest.mark.parametrize("form", ["plain", "gzip", "zstd", "layers gzip", "layers zstd"])
+def test_what_is_loaded_is_what_a_container_sees(stores: Stores, form: str) -> None:
+    pack = {"gzip": lambda d: gzip.compress(d, 1), "zstd": zstandard.compress}.get(form.removeprefix("layers "))
+    if form.startswith("layers"):
+        assert pack is not None
+        data = archive(BASE, TOP, stored=(pack(BASE), pack(TOP)))
+    else:
+        data = pack(archive(BASE, TOP)) if pack else archive(BASE, TOP)
+    (image_id,) = load(stores, data)
+    assert image_id == str(Digest.of(config(BASE, TOP)))
+    assert stores.images.get("test:1").id == image_id
+    files = rootfs_files(stores, image_id)
+    assert files == {
+        "etc/passwd": b"root:x:0:0::/:/bin/sh\n", "etc/hosts": b"", "d/new": b"new", "big": b"B" * 300_000
+    }  # fmt: skip
+    assert leftovers(stores) == []
+    stores.snapshots.remove("a" * 64)
+
+
+def test_saved_and_loaded_elsewhere_is_the_same_image(stores: Stores, tmp_path: Path) -> None:
+    (image_id,) = load(stores, archive(BASE, TOP))
+    target = tmp_path / "saved.tar"
+    with open(target, "wb") as file:
+        stores.archives.save([(stores.images.get(image_id), ("docker.io/library/test:1",))], file.fileno())
+    with tarfile.open(target) as tar:
+        names = set(tar.getnames())
+    assert {"manifest.json", "index.json", "oci-layout", "blobs/sha256"} <= names
+    other = open_stores(Instance(str(tmp_path / "other"), str(tmp_path / "run2")))
+    try:
+        assert load(other, target.read_bytes()) == (image_id,)
+        with tarfile.open(target) as tar:
+            members = {m.name: tar.extractfile(m) for m in tar.getmembers() if m.isfile()}
+            oci_only = {n: f.read() for n, f in members.items() if f is not None and n != "manifest.json"}
+        other.images.remove(image_id)
+        assert load(other, plain_tar(oci_only)) == (image_id,)
+        assert other.images.get("test:1").id == image_id
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"rubbish" * 1000,
+        plain_tar({"a": b"b"}),
+        archive(BASE, TOP)[:5000],
+        gzip.compress(archive(BASE, TOP))[:-20],
+        archive(BASE, claims=config(TOP)),
+        archive(BASE, stored=(gzip.compress(BASE)[:-30],)),
+        archive(BASE, claims=b"{}"),
+        archive(BASE, claims=b"[" * 10_000),
+        archive(layer(("../escape", b"x"))),
+        archive(BASE, name="BAD NAME"),
+        plain_tar({"manifest.json": b'[{"Config":"../../etc/passwd","Layers":[]}]'}),
+    ],
+)
+def test_a_bad_archive_is_refused_and_leaves_nothing_half_done(stores: Stores, data: bytes) -> None:
+    with pytest.raises(HakobuError) as caught:
+        load(stores, data)
+    assert caught.value.kind in (Kind.INVALID, Kind.DATA_LOSS)
+    assert leftovers(stores) == []
+    assert stores.images.all() == ()
+    (good,) = load(stores, archive(BASE))
+    assert stores.images.get("test:1").id == good
+
+
+def test_layers_are_shared_and_survive_a_restart(stores: Stores, tmp_path: Path) -> None:
+    (one,) = load(stores, archive(BASE))
+    (two,) = load(stores, archive(BASE, TOP, name="test:2"))
+    assert len(stores.snapshots.known_layers()) == 2
+    stores.close()
+    again = open_stores(Instance(str(tmp_path / "data"), str(tmp_path / "run")))
+    try:
+        assert {i.id for i in again.images.all()} == {one, two}
+        assert again.images.get("test:2").id == two
+        assert "big" in rootfs_files(again, two)
+    finally:
+        again.close()
+
+
+def test_what_interrupted_work_left_is_gone_after_the_next_start(stores: Stores, tmp_path: Path) -> None:
+    load(stores, archive(BASE))
+    stores.close()
+    Path(stores.content.directory, "ingest", "dead").write_bytes(b"x")
+    Path(stores.snapshots.directory, "new-dead", "fs").mkdir(parents=True)
+    again = open_stores(Instance(str(tmp_path / "data"), str(tmp_path / "run")))
+    try:
+        assert leftovers(again) == []
+        assert len(again.images.all()) == 1
+    finally:
+        again.close()
+
+
+def test_several_loads_at_once(stores: Stores) -> None:
+    datas = [archive(BASE, layer((f"f{n}", b"x" * n)), name=f"many:{n}") for n in range(6)]
+    threads = [threading.Thread(target=load, args=(stores, d)) for d in datas]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(stores.images.all()) == 6
+    assert len(stores.snapshots.known_layers()) == 7
+    assert leftovers(stores) == []
+
+
+def test_a_full_disk_is_said_and_gives_everything_back(tmp_path: Path) -> None:
+    """On a file system of 8 MB, in a mount namespace of this thread's own."""
+    place = tmp_path / "small"
+    place.mkdir()
+    outcome: list[object] = []
+
+    def work() -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.unshare(0x00020000 | 0x00000200) == 0  # CLONE_NEWNS | CLONE_FS: this thread alone
+        mount.mount(None, "/", None, mount.MS_REC | mount.MS_PRIVATE)
+        mount.mount("tmpfs", str(place), "tmpfs", 0, "size=8m")
+        opened = open_stores(Instance(f"{place}/data", f"{place}/run"))
+        try:
+            before = os.statvfs(place).f_bavail
+            try:
+                load(opened, archive(layer(("huge", os.urandom(12 << 20)))))
+            except HakobuError as error:
+                outcome.append((error.kind, error.message))
+            outcome.append(before - os.statvfs(place).f_bavail)
+            outcome.append(leftovers(opened))
+            outcome.append(load(opened, archive(BASE)))
+        finally:
+            opened.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    kind, message = outcome[0]  # type: ignore[misc]
+    assert kind is Kind.EXHAUSTED
+    assert "no space left on device" in message
+    assert outcome[1] <= 64  # type: ignore[operator]
+    assert outcome[2] == []
+    assert outcome[3] == (str(Digest.of(config(BASE))),)
