@@ -13,6 +13,7 @@ from typing import Protocol
 from hakobu.engine import namer
 from hakobu.engine.announce import container_event
 from hakobu.engine.clock import now_ns
+from hakobu.engine.failures import NoSuchContainer
 from hakobu.engine.merge import merge
 from hakobu.engine.ports import Roots
 from hakobu.engine.records import Records, check_name
@@ -58,7 +59,14 @@ class Creator:
         self._image, self._network, self._log_path = image, network, log_path
 
     async def create(self, spec: ContainerSpec, name: str) -> CreatedContainer:
+        """Of the answers "not found" is kept for the image: docker's client pulls it at one, whatever the text."""
         image = self._image(spec.image)
+        try:
+            return await self._create(spec, name, image)
+        except NoSuchContainer as e:
+            raise Invalid(str(e), field="HostConfig") from e
+
+    async def _create(self, spec: ContainerSpec, name: str, image: Image) -> CreatedContainer:
         warnings = check_spec(spec, self._records)
         container = self.describe(spec, image)
         container = replace(container, name=self._take_name(name, container.id))

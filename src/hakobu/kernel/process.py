@@ -12,7 +12,7 @@ import errno
 import os
 import signal
 import struct
-from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint, c_ulong, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_uint, c_ulong, c_void_p
 from typing import Final
 
 from hakobu.kernel.libc import MACHINE, Path, check, function, oserror, syscall
@@ -64,8 +64,6 @@ PR_CAP_AMBIENT_RAISE: Final = 2
 PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 PR_SET_IO_FLUSHER: Final = 57
 
-MADV_POPULATE_WRITE: Final = 23
-
 PER_LINUX: Final = 0x0000
 PER_LINUX32: Final = 0x0008
 
@@ -77,7 +75,6 @@ IOPRIO_CLASS_SHIFT: Final = 13
 
 _clone3 = syscall("clone3", c_char_p, c_ulong, hold_gil=True)
 _clone = syscall("clone", c_ulong, c_void_p, c_void_p, c_void_p, c_void_p, hold_gil=True)
-_madvise = function("madvise", c_void_p, c_size_t, c_int)
 _unshare = function("unshare", c_int)
 _setns = function("setns", c_int, c_int)
 _prctl = function("prctl", c_int, c_ulong, c_ulong, c_ulong, c_ulong)
@@ -161,12 +158,6 @@ def _old_clone(flags: int, pidfd_cell: int, tid: int) -> int:
     if MACHINE == "x86_64":
         return _clone(flags, None, pidfd_cell, tid, None)
     return _clone(flags, None, pidfd_cell, None, tid)
-
-
-def populate_write(address: int, length: int) -> None:
-    """Makes a range of private memory the caller's own, all its pages at once (Linux 5.14)."""
-    if _madvise(address, length, MADV_POPULATE_WRITE) < 0:
-        raise oserror("madvise")
 
 
 def unshare(flags: int) -> None:

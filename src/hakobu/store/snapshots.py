@@ -52,8 +52,6 @@ class Snapshots:
     def __init__(self, directory: str, database: Database) -> None:
         self._directory, self._database = directory, database
         os.makedirs(directory, mode=0o711, exist_ok=True)
-        # what the tables hold, so that a start reads memory: written behind each job's success
-        self._layers, self._own = database.call(_read)
 
     @property
     def directory(self) -> str:
@@ -63,35 +61,30 @@ class Snapshots:
 
     def known_layers(self) -> dict[str, tuple[str, int]]:
         """Diff id to (directory, bytes)."""
-        return dict(self._layers)
+        rows = self._database.call(lambda c: c.execute("SELECT key, directory, size FROM layers").fetchall())
+        return {str(k): (str(d), int(s)) for k, d, s in rows}
 
     def add_layer(self, facts: LayerFacts) -> None:
         """Gives an unpacked layer its place; one that is there already wins, and the new copy goes."""
 
-        self._add(str(facts.diff_id), facts.directory, facts.size)
-
-    def _add(self, key: str, directory: str, size: int) -> None:
-        def job(connection: Connection) -> int | None:
+        def job(connection: Connection) -> None:
+            key = str(facts.diff_id)
             if connection.execute("SELECT 1 FROM layers WHERE key = ?", (key,)).fetchone():
-                return None
+                self._discard(facts.directory)
+                return
             number = _next(connection)
-            os.rename(f"{self._directory}/{directory}", f"{self._directory}/{number}")
-            connection.execute("INSERT INTO layers VALUES (?, ?, ?, '')", (key, number, size))
-            return number
+            os.rename(f"{self._directory}/{facts.directory}", f"{self._directory}/{number}")
+            connection.execute("INSERT INTO layers VALUES (?, ?, ?, '')", (key, number, facts.size))
 
-        number = self._database.call(job)
-        if number is None:
-            self._discard(directory)
-        else:
-            self._layers[key] = (str(number), size)
+        self._database.call(job)
 
     def remove_layers(self, unused: Iterable[str]) -> int:
         """Forgets layers by diff id; bytes freed."""
-        freed, gone, wanted = 0, list[str](), tuple(unused)
+        freed, gone = 0, list[str]()
 
         def job(connection: Connection) -> None:
             nonlocal freed
-            for key in wanted:
+            for key in unused:
                 row = connection.execute("SELECT directory, size FROM layers WHERE key = ?", (key,)).fetchone()
                 if row is not None:
                     connection.execute("DELETE FROM layers WHERE key = ?", (key,))
@@ -99,8 +92,6 @@ class Snapshots:
                     freed += int(row[1])
 
         self._database.call(job)
-        for key in wanted:
-            self._layers.pop(key, None)
         for name in gone:
             self._discard(name)
         return freed
@@ -109,9 +100,10 @@ class Snapshots:
         """Directories relative to the snapshots', from top to bottom."""
         if len(diff_ids) > MAX_LAYERS:
             raise TooManyLayers(len(diff_ids))
+        known = self.known_layers()
         found: list[str] = []
         for diff_id in reversed(diff_ids):
-            layer = self._layers.get(str(diff_id))
+            layer = known.get(str(diff_id))
             if layer is None:
                 raise NoSuchLayer(str(diff_id))
             found.append(f"{layer[0]}/fs")
@@ -133,37 +125,52 @@ class Snapshots:
             return number
 
         self.layer_paths(diff_ids)
-        self._own[container_id] = (str(self._database.call(job)), image_id)
+        self._database.call(job)
 
     def rootfs(self, container_id: str, diff_ids: Sequence[Digest]) -> Rootfs:
-        own, init = self._own.get(container_id), self._layers.get(_INIT_KEY)
-        if own is None or init is None:
-            raise NoSuchLayer(f"of container {container_id[:12]}")
-        lower = (f"{init[0]}/fs", *self.layer_paths(diff_ids))
-        return Rootfs(self._directory, lower, f"{own[0]}/fs", f"{own[0]}/work")
+        def job(connection: Connection) -> tuple[str, str]:
+            row = connection.execute(
+                "SELECT directory FROM snapshots WHERE container_id = ?", (container_id,)
+            ).fetchone()
+            init = connection.execute("SELECT directory FROM layers WHERE key = ?", (_INIT_KEY,)).fetchone()
+            if row is None or init is None:
+                raise NoSuchLayer(f"of container {container_id[:12]}")
+            return str(row[0]), str(init[0])
+
+        own, init = self._database.call(job)
+        lower = (f"{init}/fs", *self.layer_paths(diff_ids))
+        return Rootfs(self._directory, lower, f"{own}/fs", f"{own}/work")
 
     def remove(self, container_id: str) -> None:
-        self._database.call(
-            lambda c: c.execute("DELETE FROM snapshots WHERE container_id = ?", (container_id,)) and None
-        )
-        if (own := self._own.pop(container_id, None)) is not None:
-            self._discard(own[0])
+        def job(connection: Connection) -> str:
+            row = connection.execute(
+                "SELECT directory FROM snapshots WHERE container_id = ?", (container_id,)
+            ).fetchone()
+            connection.execute("DELETE FROM snapshots WHERE container_id = ?", (container_id,))
+            return "" if row is None else str(row[0])
+
+        if name := self._database.call(job):
+            self._discard(name)
 
     def containers(self) -> dict[str, str]:
         """Container id to image id, of every snapshot."""
-        return {container_id: image_id for container_id, (_, image_id) in self._own.items()}
+        rows = self._database.call(lambda c: c.execute("SELECT container_id, image_id FROM snapshots").fetchall())
+        return {str(k): str(v) for k, v in rows}
 
     def clean(self) -> int:
         """Removes directories that the database does not know; only at the daemon's start. How many."""
 
-        known = {name for name, _ in (*self._layers.values(), *self._own.values())}
-        unknown = set(os.listdir(self._directory)) - known
+        def known(connection: Connection) -> set[str]:
+            rows = connection.execute("SELECT directory FROM layers UNION SELECT directory FROM snapshots")
+            return {str(row[0]) for row in rows.fetchall()}
+
+        unknown = set(os.listdir(self._directory)) - self._database.call(known)
         for name in unknown:
             self._discard(name)
         return len(unknown)
 
     def _ensure_init(self, entries: Sequence[InitEntry]) -> None:
-        if _INIT_KEY in self._layers:
+        if self._database.call(lambda c: c.execute("SELECT 1 FROM layers WHERE key = ?", (_INIT_KEY,)).fetchone()):
             return
         name = f"new-{secrets.token_hex(6)}"
         root = f"{self._directory}/{name}/fs"
@@ -171,7 +178,15 @@ class Snapshots:
         for entry in entries:
             _make(root, entry)
 
-        self._add(_INIT_KEY, name, 0)
+        def job(connection: Connection) -> None:
+            if connection.execute("SELECT 1 FROM layers WHERE key = ?", (_INIT_KEY,)).fetchone():
+                self._discard(name)
+                return
+            number = _next(connection)
+            os.rename(f"{self._directory}/{name}", f"{self._directory}/{number}")
+            connection.execute("INSERT INTO layers VALUES (?, ?, 0, '')", (_INIT_KEY, number))
+
+        self._database.call(job)
 
     def _discard(self, name: str) -> None:
         shutil.rmtree(f"{self._directory}/{name}", ignore_errors=True)
@@ -185,12 +200,6 @@ def _make(root: str, entry: InitEntry) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o755))
     elif entry.kind == "link":
         os.symlink(entry.target, path)
-
-
-def _read(connection: Connection) -> tuple[dict[str, tuple[str, int]], dict[str, tuple[str, str]]]:
-    layers = connection.execute("SELECT key, directory, size FROM layers").fetchall()
-    own = connection.execute("SELECT container_id, directory, image_id FROM snapshots").fetchall()
-    return {str(k): (str(d), int(n)) for k, d, n in layers}, {str(c): (str(d), str(i)) for c, d, i in own}
 
 
 def _next(connection: Connection) -> int:

@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from hakobu.kernel import process, scm
-from hakobu.kernel.process import populate_write
 from hakobu.runtime import child as child_process
 from hakobu.runtime import steps_mount, steps_network, steps_process
 from hakobu.runtime.child import Args, Executor
@@ -85,27 +84,10 @@ def _live(sock: socket.socket) -> None:
         # objects of the shim stay behind in this memory: none of them may be finalised and close a number anew
         gc.disable()
         process.close_all_except({sock.fileno()})
-        _own_pages()
         if (message := scm.receive(sock)) is not None:
             _Work(sock, message).do()
     finally:
         os._exit(0)
-
-
-def _own_pages() -> None:
-    """Copies now, while there is time, the pages that would be copied one fault at a time under way.
-
-    MADV_POPULATE_WRITE is Linux 5.14's; without it the faults come later and nothing else is different.
-    """
-    try:
-        with open("/proc/self/maps", "rb") as file:
-            lines = [line.split() for line in file]
-        for words in lines:
-            if words[1] == b"rw-p" and (len(words) < 6 or words[5] == b"[heap]"):
-                first, last = (int(n, 16) for n in words[0].split(b"-"))
-                populate_write(first, last - first)
-    except OSError:
-        pass
 
 
 class _Work:
