@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from hakobu.engine.config import EngineConfig
 from hakobu.engine.endpoints import Endpoints
@@ -170,19 +171,16 @@ class Planner:
         given = security.seccomp_profile or self.config.seccomp_profile
         if given == "unconfined" or (security.privileged and not security.seccomp_profile):
             return ""
-        profile = profiles.parse_profile_text(given) if given else profiles.default_profile()
-        bounding = frozenset(config.process.capabilities.bounding)
-        uname = os.uname()
-        wanted = profiles.resolve(profile, bounding, uname.machine, uname.release)
-        program = _PROGRAMS.get(wanted_key := json.dumps(wanted.to_json(), sort_keys=True))
-        if program is None:
-            compiled = seccomp.cached_filter(wanted, self.cache_dir)
-            program = _PROGRAMS[wanted_key] = base64.b64encode(compiled).decode()
-        return program
+        return _program(given, frozenset(config.process.capabilities.bounding), self.cache_dir)
 
 
-_PROGRAMS: dict[str, str] = {}
-"""Compiled filters of this process, by what they were made from."""
+@lru_cache(maxsize=64)
+def _program(given: str, bounding: frozenset[str], cache_dir: str) -> str:
+    """The compiled filter of a profile's text (the default one for none) and capabilities, in base64."""
+    profile = profiles.parse_profile_text(given) if given else profiles.default_profile()
+    uname = os.uname()
+    wanted = profiles.resolve(profile, bounding, uname.machine, uname.release)
+    return base64.b64encode(seccomp.cached_filter(wanted, cache_dir)).decode()
 
 
 def init_binary() -> str:

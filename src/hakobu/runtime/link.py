@@ -12,6 +12,8 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import cast
 
+import msgspec
+
 import hakobu
 from hakobu.errors import Kind
 from hakobu.kernel import memory_interpreter, probe, scm
@@ -20,8 +22,6 @@ from hakobu.runtime.message import (
     Message,
     attachment_to_json,
     decode,
-    encode,
-    plan_to_json,
     stdio_to_json,
     steps_to_json,
 )
@@ -56,7 +56,7 @@ class Connection:
         future: asyncio.Future[tuple[Message, tuple[int, ...]]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         try:
-            await self._send(encode({"id": number, "op": op, **facts}), fds)
+            await self._send(msgspec.json.encode({"id": number, "op": op, **facts}), fds)
             answer, given = await future
         finally:
             del self._waiting[number]
@@ -68,7 +68,7 @@ class Connection:
         self, op: str, plan: Plan, fds: Sequence[int] = (), **facts: Json
     ) -> tuple[Message, tuple[int, ...]]:
         """The plan travels as a memory file before the other descriptors: the shim hands it on unread."""
-        plan_fd = scm.sealed_memfd("plan", encode(plan_to_json(plan)))
+        plan_fd = scm.sealed_memfd("plan", msgspec.json.encode(plan))
         try:
             return await self.ask(op, (plan_fd, *fds), **facts)
         finally:

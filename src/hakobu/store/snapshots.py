@@ -52,6 +52,8 @@ class Snapshots:
     def __init__(self, directory: str, database: Database) -> None:
         self._directory, self._database = directory, database
         os.makedirs(directory, mode=0o711, exist_ok=True)
+        # what the tables hold, so that a start reads memory: written behind each job's success
+        self._layers, self._own = database.call(_read)
 
     @property
     def directory(self) -> str:
@@ -61,30 +63,35 @@ class Snapshots:
 
     def known_layers(self) -> dict[str, tuple[str, int]]:
         """Diff id to (directory, bytes)."""
-        rows = self._database.call(lambda c: c.execute("SELECT key, directory, size FROM layers").fetchall())
-        return {str(k): (str(d), int(s)) for k, d, s in rows}
+        return dict(self._layers)
 
     def add_layer(self, facts: LayerFacts) -> None:
         """Gives an unpacked layer its place; one that is there already wins, and the new copy goes."""
 
-        def job(connection: Connection) -> None:
-            key = str(facts.diff_id)
-            if connection.execute("SELECT 1 FROM layers WHERE key = ?", (key,)).fetchone():
-                self._discard(facts.directory)
-                return
-            number = _next(connection)
-            os.rename(f"{self._directory}/{facts.directory}", f"{self._directory}/{number}")
-            connection.execute("INSERT INTO layers VALUES (?, ?, ?, '')", (key, number, facts.size))
+        self._add(str(facts.diff_id), facts.directory, facts.size)
 
-        self._database.call(job)
+    def _add(self, key: str, directory: str, size: int) -> None:
+        def job(connection: Connection) -> int | None:
+            if connection.execute("SELECT 1 FROM layers WHERE key = ?", (key,)).fetchone():
+                return None
+            number = _next(connection)
+            os.rename(f"{self._directory}/{directory}", f"{self._directory}/{number}")
+            connection.execute("INSERT INTO layers VALUES (?, ?, ?, '')", (key, number, size))
+            return number
+
+        number = self._database.call(job)
+        if number is None:
+            self._discard(directory)
+        else:
+            self._layers[key] = (str(number), size)
 
     def remove_layers(self, unused: Iterable[str]) -> int:
         """Forgets layers by diff id; bytes freed."""
-        freed, gone = 0, list[str]()
+        freed, gone, wanted = 0, list[str](), tuple(unused)
 
         def job(connection: Connection) -> None:
             nonlocal freed
-            for key in unused:
+            for key in wanted:
                 row = connection.execute("SELECT directory, size FROM layers WHERE key = ?", (key,)).fetchone()
                 if row is not None:
                     connection.execute("DELETE FROM layers WHERE key = ?", (key,))
@@ -92,6 +99,8 @@ class Snapshots:
                     freed += int(row[1])
 
         self._database.call(job)
+        for key in wanted:
+            self._layers.pop(key, None)
         for name in gone:
             self._discard(name)
         return freed
@@ -100,10 +109,9 @@ class Snapshots:
         """Directories relative to the snapshots', from top to bottom."""
         if len(diff_ids) > MAX_LAYERS:
             raise TooManyLayers(len(diff_ids))
-        known = self.known_layers()
         found: list[str] = []
         for diff_id in reversed(diff_ids):
-            layer = known.get(str(diff_id))
+            layer = self._layers.get(str(diff_id))
             if layer is None:
                 raise NoSuchLayer(str(diff_id))
             found.append(f"{layer[0]}/fs")
@@ -125,52 +133,37 @@ class Snapshots:
             return number
 
         self.layer_paths(diff_ids)
-        self._database.call(job)
+        self._own[container_id] = (str(self._database.call(job)), image_id)
 
     def rootfs(self, container_id: str, diff_ids: Sequence[Digest]) -> Rootfs:
-        def job(connection: Connection) -> tuple[str, str]:
-            row = connection.execute(
-                "SELECT directory FROM snapshots WHERE container_id = ?", (container_id,)
-            ).fetchone()
-            init = connection.execute("SELECT directory FROM layers WHERE key = ?", (_INIT_KEY,)).fetchone()
-            if row is None or init is None:
-                raise NoSuchLayer(f"of container {container_id[:12]}")
-            return str(row[0]), str(init[0])
-
-        own, init = self._database.call(job)
-        lower = (f"{init}/fs", *self.layer_paths(diff_ids))
-        return Rootfs(self._directory, lower, f"{own}/fs", f"{own}/work")
+        own, init = self._own.get(container_id), self._layers.get(_INIT_KEY)
+        if own is None or init is None:
+            raise NoSuchLayer(f"of container {container_id[:12]}")
+        lower = (f"{init[0]}/fs", *self.layer_paths(diff_ids))
+        return Rootfs(self._directory, lower, f"{own[0]}/fs", f"{own[0]}/work")
 
     def remove(self, container_id: str) -> None:
-        def job(connection: Connection) -> str:
-            row = connection.execute(
-                "SELECT directory FROM snapshots WHERE container_id = ?", (container_id,)
-            ).fetchone()
-            connection.execute("DELETE FROM snapshots WHERE container_id = ?", (container_id,))
-            return "" if row is None else str(row[0])
-
-        if name := self._database.call(job):
-            self._discard(name)
+        self._database.call(
+            lambda c: c.execute("DELETE FROM snapshots WHERE container_id = ?", (container_id,)) and None
+        )
+        if (own := self._own.pop(container_id, None)) is not None:
+            self._discard(own[0])
 
     def containers(self) -> dict[str, str]:
         """Container id to image id, of every snapshot."""
-        rows = self._database.call(lambda c: c.execute("SELECT container_id, image_id FROM snapshots").fetchall())
-        return {str(k): str(v) for k, v in rows}
+        return {container_id: image_id for container_id, (_, image_id) in self._own.items()}
 
     def clean(self) -> int:
         """Removes directories that the database does not know; only at the daemon's start. How many."""
 
-        def known(connection: Connection) -> set[str]:
-            rows = connection.execute("SELECT directory FROM layers UNION SELECT directory FROM snapshots")
-            return {str(row[0]) for row in rows.fetchall()}
-
-        unknown = set(os.listdir(self._directory)) - self._database.call(known)
+        known = {name for name, _ in (*self._layers.values(), *self._own.values())}
+        unknown = set(os.listdir(self._directory)) - known
         for name in unknown:
             self._discard(name)
         return len(unknown)
 
     def _ensure_init(self, entries: Sequence[InitEntry]) -> None:
-        if self._database.call(lambda c: c.execute("SELECT 1 FROM layers WHERE key = ?", (_INIT_KEY,)).fetchone()):
+        if _INIT_KEY in self._layers:
             return
         name = f"new-{secrets.token_hex(6)}"
         root = f"{self._directory}/{name}/fs"
@@ -178,15 +171,7 @@ class Snapshots:
         for entry in entries:
             _make(root, entry)
 
-        def job(connection: Connection) -> None:
-            if connection.execute("SELECT 1 FROM layers WHERE key = ?", (_INIT_KEY,)).fetchone():
-                self._discard(name)
-                return
-            number = _next(connection)
-            os.rename(f"{self._directory}/{name}", f"{self._directory}/{number}")
-            connection.execute("INSERT INTO layers VALUES (?, ?, 0, '')", (_INIT_KEY, number))
-
-        self._database.call(job)
+        self._add(_INIT_KEY, name, 0)
 
     def _discard(self, name: str) -> None:
         shutil.rmtree(f"{self._directory}/{name}", ignore_errors=True)
@@ -200,6 +185,12 @@ def _make(root: str, entry: InitEntry) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o755))
     elif entry.kind == "link":
         os.symlink(entry.target, path)
+
+
+def _read(connection: Connection) -> tuple[dict[str, tuple[str, int]], dict[str, tuple[str, str]]]:
+    layers = connection.execute("SELECT key, directory, size FROM layers").fetchall()
+    own = connection.execute("SELECT container_id, directory, image_id FROM snapshots").fetchall()
+    return {str(k): (str(d), int(n)) for k, d, n in layers}, {str(c): (str(d), str(i)) for c, d, i in own}
 
 
 def _next(connection: Connection) -> int:

@@ -1,6 +1,7 @@
 """`/system/df`: what the engine's objects take on disk."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from hakobu.api import query, reply
@@ -25,13 +26,18 @@ async def disk_usage(services: Services, request: Request) -> Reply:
     kinds = set(wanted or DISK_USAGE_TYPES)
     value: dict[str, Any] = {}
     usage = await services.system.disk_usage()
+    listed = await services.containers.list(all=True, size="container" in kinds)
+    containers = [container_summary(item, request.version) for item in listed]
     if "image" in kinds:
         value["LayersSize"] = usage.get("layers_size", 0)
-        images = await services.images.list(all=True)
-        value["Images"] = [image_render.summary(item, request.version, shared_size=0) for item in images]
+        # Clients count an image as in use, and its space as not to be had, by its containers.
+        users = Counter(str(container["ImageID"]) for container in containers)
+        value["Images"] = [
+            image_render.summary(image, request.version, shared_size=0, containers=users[image.id])
+            for image in await services.images.list(all=True)
+        ]
     if "container" in kinds:
-        listed = await services.containers.list(all=True, size=True)
-        value["Containers"] = [container_summary(item, request.version) for item in listed]
+        value["Containers"] = containers
     if "volume" in kinds:
         volumes, used = await asyncio.gather(services.volumes.list(), services.volumes.usage())
         value["Volumes"] = [render_volume(item, used.get(item.name, (-1, 0))) for item in volumes]

@@ -60,7 +60,8 @@ def _images(usage: Json) -> Record:
     images: list[Json] = list_of(usage.get("Images"))
     active = [image for image in images if image.get("Containers", 0) > 0]
     total = int(usage.get("LayersSize") or 0)
-    used = sum(_own(image) for image in active if image.get("Size", -1) != -1 and image.get("SharedSize", -1) != -1)
+    known = [i for i in images if i.get("Containers") != 0 and -1 not in (i.get("Size", -1), i.get("SharedSize", -1))]
+    used = sum(_own(image) for image in known)
     return _row("Images", len(images), len(active), total, total - used)
 
 

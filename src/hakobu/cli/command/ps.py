@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hakobu.cli.container_row import COLUMNS, HEADERS, container_row
+from hakobu.cli.failure import Failure
 from hakobu.cli.kind import BOOL, INT
 from hakobu.cli.listing import FILTERS, FORMAT, NO_TRUNC, QUIET, chosen_format, filters_of, short_id, show, show_ids
 from hakobu.cli.table import Command, Flag
@@ -34,7 +35,7 @@ def ps(session: Session, values: Values, arguments: list[str]) -> int:
     full = values.on("no-trunc")
     form = chosen_format(session, values, "psFormat")
     last = 1 if values.on("latest") and values.number("last") == -1 else values.number("last")
-    sizes = values.on("size") or (not values.on("quiet") and _asks_for_size(form))
+    sizes = values.on("size") or (not values.on("quiet") and form != "table" and _asks_for_size(form))
     containers = session.engine.containers.list(
         all=values.on("all"), limit=last if last != -1 else None, size=sizes, filters=filters_of(values)
     )
@@ -48,4 +49,15 @@ def ps(session: Session, values: Values, arguments: list[str]) -> int:
 
 
 def _asks_for_size(form: str) -> bool:
-    return ".Size" in form or form.replace(" ", "").find("json.}") >= 0
+    """Whether a format shows sizes, which cost the engine a walk; a wrong format fails here, even without a row."""
+    from hakobu.cli.template.evaluate import TemplateError
+    from hakobu.cli.template.output import parse_list_format
+
+    row = container_row({"Id": ""}, full=False)
+    asked: list[bool] = []
+    row.members = {**row.members, "Size": lambda: asked.append(True) or ""}
+    try:
+        parse_list_format(form)[0].execute(row)
+    except TemplateError as e:
+        raise Failure(f"failed to execute template: {e}") from None
+    return bool(asked)
