@@ -157,6 +157,7 @@ class ContainerRoots:
             "lower": list(rootfs.lower),
             "upper": rootfs.upper,
             "work": rootfs.work,
+            "mounts": [[m.source, m.target] for m in container.mounts if m.kind in ("bind", "volume")],
         }
 
     async def remove_anonymous(self, mounts: Sequence[ResolvedMount]) -> None:

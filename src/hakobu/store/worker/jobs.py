@@ -8,11 +8,12 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from hakobu.kernel import mount
-from hakobu.kernel.saferoot import open_in
+from hakobu.kernel.saferoot import make_mount_target, open_in
 from hakobu.spec.digest import Digest
 from hakobu.store.archive.entry import Entry, EntryType
 from hakobu.store.archive.reader import TarReader
@@ -27,6 +28,80 @@ from hakobu.store.worker import loading
 Args = dict[str, Any]
 Progress = Callable[[object], None]
 Job = Callable[[Args, Sequence[int], Progress], object]
+RootedJob = Callable[[int, Args, Sequence[int], Progress], object]
+
+
+_WHOLE_TREE = mount.OPEN_TREE_CLONE | mount.OPEN_TREE_CLOEXEC | mount.AT_RECURSIVE | mount.AT_EMPTY_PATH
+
+
+@contextmanager
+def _root(args: Args, fds: Sequence[int], index: int) -> Generator[int, None, None]:
+    """The root that was given, or that of a stopped container, for the time of the walk.
+
+    The container's overlay is mounted in this process's namespace, its volumes and binds on it; what is walked is
+    a detached copy of that tree, so that nothing stays in the namespace and all of it goes with the descriptor.
+    """
+    if len(fds) > index:
+        yield fds[index]
+        return
+    root_fd = _mounted(args["overlay"])
+    try:
+        yield root_fd
+    finally:
+        os.close(root_fd)
+
+
+def _mounted(overlay: Args) -> int:
+    os.chdir(overlay["snapshots_dir"])
+    target = f"/tmp/.hakobu-{secrets.token_hex(6)}" if not overlay["work"] else os.path.dirname(overlay["work"])
+    options = f"lowerdir={':'.join(overlay['lower'])}"
+    if overlay["upper"]:
+        options += f",upperdir={overlay['upper']},workdir={overlay['work']}"
+    if not overlay["work"]:
+        os.makedirs(target, mode=0o700)
+    mount.mount("overlay", target, "overlay", 0, options)
+    try:
+        root_fd = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for source, inside in overlay.get("mounts", ()):
+                _bind(root_fd, source, inside)
+            return mount.open_tree(root_fd, "", _WHOLE_TREE)
+        finally:
+            os.close(root_fd)
+    finally:
+        mount.umount2(target, mount.MNT_DETACH)
+        if not overlay["work"]:
+            os.rmdir(target)
+        os.chdir("/")
+
+
+def _bind(root_fd: int, source: str, inside: str) -> None:
+    """Puts a copy of the mount at `source` on `inside`, resolved within the root; a source that is gone is left out."""
+    try:
+        tree_fd = mount.open_tree(mount.AT_FDCWD, source, mount.OPEN_TREE_CLONE | mount.OPEN_TREE_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        target_fd = make_mount_target(root_fd, inside, stat.S_ISDIR(os.fstat(tree_fd).st_mode))
+        try:
+            mount.attach(tree_fd, target_fd)
+        finally:
+            os.close(target_fd)
+    finally:
+        os.close(tree_fd)
+
+
+def _rooted(index: int) -> "Callable[[RootedJob], Job]":
+    """A job that walks a root: `fds[index]`, or that of a stopped container."""
+
+    def decorate(job: RootedJob) -> Job:
+        def run(args: Args, fds: Sequence[int], progress: Progress) -> object:
+            with _root(args, fds, index) as root_fd:
+                return job(root_fd, args, fds, progress)
+
+        return run
+
+    return decorate
 
 
 def blocks_of(fd: int) -> Iterator[bytes]:
@@ -61,9 +136,9 @@ def unpack(args: Args, fds: Sequence[int], progress: Progress) -> object:
         return {**facts, "digest": str(kept), "stored": incoming.size}
 
 
-def apply_archive(args: Args, fds: Sequence[int], progress: Progress) -> object:
+@_rooted(1)
+def apply_archive(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) -> object:
     """`fds[0]` is the archive, `fds[1]` the root, `path` the directory in it to unpack into (copy in)."""
-    root_fd = _root(args, fds, 1)
     options = ApplyOptions(
         keep_directories=bool(args["no_overwrite_dir_non_dir"]),
         owner=tuple(args["owner"]) if args.get("owner") else None,
@@ -77,9 +152,9 @@ def apply_archive(args: Args, fds: Sequence[int], progress: Progress) -> object:
     return None
 
 
-def pack_tree(args: Args, fds: Sequence[int], progress: Progress) -> object:
+@_rooted(1)
+def pack_tree(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) -> object:
     """`fds[0]` takes the tar; the tree is `path` below the root (`fds[1]` or an overlay to mount)."""
-    root_fd = _root(args, fds, 1)
     with open(os.dup(fds[0]), "wb", buffering=1 << 20) as out:
         writer = TarWriter(out.write)
         packer = Packer(writer, one_device=bool(args.get("one_device")), skip=_skip(args))
@@ -145,12 +220,12 @@ def usage(args: Args, fds: Sequence[int], progress: Progress) -> object:
     return [_usage(path) for path in args["directories"]]
 
 
-def copy_tree(args: Args, fds: Sequence[int], progress: Progress) -> object:
+@_rooted(0)
+def copy_tree(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) -> object:
     """The content of `path` in an image's root into an empty directory (a new volume), owners and all.
 
     The source is resolved inside the root (CVE-2022-23648); the target is the engine's own.
     """
-    root_fd = _root(args, fds, 0)
     target_fd = os.open(args["target"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         source_fd = open_in(root_fd, args["path"], os.O_PATH | os.O_DIRECTORY)
@@ -179,9 +254,9 @@ def copy_tree(args: Args, fds: Sequence[int], progress: Progress) -> object:
     return True
 
 
-def stat_path(args: Args, fds: Sequence[int], progress: Progress) -> object:
+@_rooted(0)
+def stat_path(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) -> object:
     """Of the very path, its last component not followed; None where there is nothing."""
-    root_fd = _root(args, fds, 0)
     path = args["path"].rstrip("/") or "/"
     try:
         parent_fd = open_in(root_fd, os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
@@ -197,27 +272,6 @@ def stat_path(args: Args, fds: Sequence[int], progress: Progress) -> object:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return {"mode": info.st_mode, "size": info.st_size, "mtime_ns": info.st_mtime_ns, "link": target}
-
-
-def _root(args: Args, fds: Sequence[int], index: int) -> int:
-    """The root that was given, or that of a stopped container: its overlay, mounted in this process's namespace."""
-    if len(fds) > index:
-        return fds[index]
-    overlay = args["overlay"]
-    os.chdir(overlay["snapshots_dir"])
-    target = f"/tmp/.hakobu-{secrets.token_hex(6)}" if not overlay["work"] else os.path.dirname(overlay["work"])
-    options = f"lowerdir={':'.join(overlay['lower'])}"
-    if overlay["upper"]:
-        options += f",upperdir={overlay['upper']},workdir={overlay['work']}"
-    if not overlay["work"]:
-        os.makedirs(target, mode=0o700)
-    mount.mount("overlay", target, "overlay", 0, options)
-    root_fd = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    mount.umount2(target, mount.MNT_DETACH)
-    if not overlay["work"]:
-        os.rmdir(target)
-    os.chdir("/")
-    return root_fd
 
 
 def _skip(args: Args) -> frozenset[bytes]:
