@@ -91,7 +91,11 @@ class Response:
         self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self._connection.body()
+        try:
+            yield from self._connection.body()
+        except (OSError, ProtocolError) as e:
+            self._connection.close()
+            raise ClientError(f"the engine broke off in the middle of its answer: {e}") from e
 
     def __enter__(self) -> Response:
         return self
@@ -119,7 +123,10 @@ class Response:
     def objects(self) -> Iterator[Any]:
         """The values of a stream of JSON lines (events, progress, stats)."""
         for line in self.lines():
-            yield codec.decode(line)
+            try:
+                yield codec.decode(line)
+            except ValueError as e:
+                raise ClientError(f"a line of the engine's stream is not JSON: {e}") from e
 
     def fileno(self) -> int:
         return self._connection.sock.fileno()
@@ -259,7 +266,10 @@ class Transport:
         data = None if body is None else codec.encode(body)
         with self.open(method, path, query, data) as response:
             answer = response.read()
-        return codec.decode(answer) if answer.strip() else None
+        try:
+            return codec.decode(answer) if answer.strip() else None
+        except ValueError as e:
+            raise ClientError(f"the engine's answer to {method} {path} is not JSON: {e}") from e
 
     def hijack(self, path: str, query: Mapping[str, QueryValue] | None = None, body: object = None) -> Hijacked:
         """POSTs and takes the connection over (101, or a bare 200 of older engines)."""
