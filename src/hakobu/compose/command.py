@@ -282,13 +282,17 @@ def _parser() -> argparse.ArgumentParser:
         for add in adders:
             add(verb)
     for name in REFUSED_VERBS:
-        verbs.add_parser(name, add_help=False).add_argument("ignored", nargs=argparse.REMAINDER)
+        verbs.add_parser(name, add_help=False)
     return parser
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """The command line; `SystemExit` where it is none, or only asks for help."""
-    return _parser().parse_args(argv)
+    parser = _parser()
+    options, unknown = parser.parse_known_args(argv)
+    if unknown and options.verb not in REFUSED_VERBS:
+        parser.error(f"unknown flag: {unknown[0]}")
+    return options
 
 
 def main(argv: list[str], endpoint: Endpoint | str) -> int:
