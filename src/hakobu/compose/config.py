@@ -33,7 +33,7 @@ def to_yaml(project: Project) -> str:
     document["services"] = services
     ordered = {key: document[key] for key in _YAML_ORDER if key in document}
     ordered |= {key: value for key, value in sorted(document.items()) if key not in ordered}
-    return "".join(_block(_escape_dollars(_without_hollow(ordered)), 0))
+    return "".join(block(_escape_dollars(_without_hollow(ordered)), 0))
 
 
 def _escape_dollars(value: Json) -> Json:
@@ -69,13 +69,14 @@ def _without_hollow(value: Json) -> Json:
     return kept
 
 
-def _block(value: Json, indent: int) -> list[str]:
+def block(value: Json, indent: int) -> list[str]:
     """The lines of a mapping or list in block style."""
     pad = " " * indent
     lines: list[str] = []
     if isinstance(value, dict):
         for key, item in value.items():
-            lines += _entry(f"{pad}{quote(key)}:", item, indent + 2)
+            shown = '"<<"' if key == "<<" else quote(key)
+            lines += _entry(f"{pad}{shown}:", item, indent + 2)
     elif isinstance(value, list):
         for item in value:
             lines += _item(pad, item, indent)
@@ -84,13 +85,13 @@ def _block(value: Json, indent: int) -> list[str]:
 
 def _entry(head: str, item: Json, indent: int) -> list[str]:
     if isinstance(item, (dict, list)) and item:
-        return [f"{head}\n", *_block(item, indent)]
+        return [f"{head}\n", *block(item, indent)]
     return [f"{head} {scalar(item, indent)}\n"]
 
 
 def _item(pad: str, item: Json, indent: int) -> list[str]:
     if isinstance(item, (dict, list)) and item:
-        lines = _block(item, indent + 2)
+        lines = block(item, indent + 2)
         return [f"{pad}- {lines[0][indent + 2 :]}", *lines[1:]]
     return [f"{pad}- {scalar(item, indent + 2)}\n"]
 
@@ -140,5 +141,9 @@ def _reads_as_other(text: str) -> bool:
 
 def _double_quoted(text: str) -> str:
     escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0", "\x1b": "\\e"}
-    out = [escapes.get(c) or (c if c.isprintable() else f"\\u{ord(c):04X}") for c in text]
-    return '"' + "".join(out) + '"'
+    return '"' + "".join(escapes.get(c) or (c if c.isprintable() else _escape(c)) for c in text) + '"'
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"

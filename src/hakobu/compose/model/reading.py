@@ -137,7 +137,7 @@ def read_duration(node: Node, path: str) -> int:
     parts = list(_DURATION.finditer(text))
     if not parts or "".join(part.group() for part in parts) != text:
         raise BadComposeFile(node.mark, f"is not a duration: {text!r}", path=path, hint="write it as 1m30s or 500ms")
-    return sum(int(float(part.group(1)) * _DURATION_UNITS[part.group(2)]) for part in parts)
+    return sum(round(float(part.group(1)) * _DURATION_UNITS[part.group(2)]) for part in parts)
 
 
 def format_duration(ns: int) -> str:
