@@ -37,7 +37,9 @@ def _traced_start(engine: Daemon, trace: Path) -> dict[str, Any]:
     launcher = subprocess.run(
         ["pgrep", "-P", str(engine.process.pid), "-f", "runtime.launcher"], capture_output=True, text=True, check=True
     ).stdout.split()[0]
-    argv = ["strace", "-f", "-qq", "--absolute-timestamps=format:unix,precision:ns", "-o", str(trace), "-p", launcher]
+    argv = ["strace", "-f", "-qq", "--absolute-timestamps=format:unix,precision:ns", "-o", str(trace)]
+    # a shim may be waiting already, forked before anybody traces the launcher
+    argv += [option for pid in (launcher, *_descendants(launcher)) for option in ("-p", pid)]
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as tracer:
         while not trace.exists() or f"\nTracerPid:\t{tracer.pid}\n" not in Path(f"/proc/{launcher}/status").read_text():
             assert tracer.poll() is None, "strace ended"
@@ -45,6 +47,11 @@ def _traced_start(engine: Daemon, trace: Path) -> dict[str, Any]:
         engine.hakobu("run", "-d", "--name", "traced", "busybox", "sleep", "100")
         tracer.send_signal(signal.SIGINT)
     return json.loads(engine.hakobu("explain", "--format", "json", "traced").stdout)
+
+
+def _descendants(pid: str) -> list[str]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [*children, *(below for child in children for below in _descendants(child))]
 
 
 def _calls(trace: Path, pid: int) -> list[Call]:

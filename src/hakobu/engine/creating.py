@@ -15,6 +15,7 @@ from hakobu.engine.announce import container_event
 from hakobu.engine.clock import now_ns
 from hakobu.engine.failures import NoSuchContainer
 from hakobu.engine.merge import merge
+from hakobu.engine.netbook import NoSuchNetwork
 from hakobu.engine.ports import Roots
 from hakobu.engine.records import Records, check_name
 from hakobu.engine.services import CreatedContainer, Events, Image
@@ -141,13 +142,20 @@ class Creator:
         if spec.network_disabled or mode in ("none", "host") or mode.startswith("container:"):
             return ()
         first = "bridge" if mode in ("default", "bridge") else mode
-        known = {self._network(e.network if e.network != "default" else "bridge"): e for e in spec.endpoints}
-        first_name = self._network(first)
+        known = {self._named(e.network if e.network != "default" else "bridge"): e for e in spec.endpoints}
+        first_name = self._named(first)
         chosen = known.pop(first_name, EndpointSpec(network=first_name))
         return (
             replace(chosen, network=first_name),
             *(replace(endpoint, network=name) for name, endpoint in known.items()),
         )
+
+    def _named(self, ref: str) -> str:
+        """A network that is not there is the start's error, as with Docker, whose clients pull at a create's 404."""
+        try:
+            return self._network(ref)
+        except NoSuchNetwork:
+            return ref
 
 
 def image_config(image: Image) -> Mapping[str, Json]:

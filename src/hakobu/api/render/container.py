@@ -118,7 +118,7 @@ def config(container: Container, version: ApiVersion) -> dict[str, Any]:
         "WorkingDir": container.working_dir,
         "Entrypoint": list(container.entrypoint) or None,
         "OnBuild": None,
-        "Labels": dict(container.labels),
+        "Labels": dict(sorted(container.labels.items())),
     }
     if container.exposed_ports:
         value["ExposedPorts"] = {port: {} for port in container.exposed_ports}
@@ -161,7 +161,7 @@ def container_summary(listed: ListedContainer, version: ApiVersion, now_ns: int 
     if listed.size is not None:
         value |= {"SizeRw": listed.size.writable, "SizeRootFs": listed.size.rootfs}
     value |= {
-        "Labels": dict(container.labels),
+        "Labels": dict(sorted(container.labels.items())),
         "State": container.state.status.value,
         "Status": status_text(container.state, time.time_ns() if now_ns is None else now_ns),
         "HostConfig": {"NetworkMode": container.spec.network_mode},

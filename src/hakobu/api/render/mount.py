@@ -60,7 +60,7 @@ def _volume_options(mount: Mount) -> dict[str, Any]:
     driver = {"Name": mount.volume_driver, "Options": dict(mount.volume_options)}
     options: dict[str, Any] = {
         "NoCopy": mount.no_copy,
-        "Labels": dict(mount.volume_labels),
+        "Labels": dict(sorted(mount.volume_labels.items())),
         "Subpath": mount.subpath,
         "DriverConfig": {name: value for name, value in driver.items() if value},
     }

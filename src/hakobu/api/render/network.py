@@ -31,7 +31,7 @@ def network(value: Network, version: ApiVersion, members: Sequence[Container] = 
         "ConfigOnly": False,
         "Containers": {member.id: _member(member, value.id) for member in members if member.state.pid},
         "Options": dict(spec.options),
-        "Labels": dict(spec.labels),
+        "Labels": dict(sorted(spec.labels.items())),
     }
     fit("network", shown, version)
     return shown

@@ -13,7 +13,7 @@ def volume(value: Volume, usage: tuple[int, int] | None = None) -> dict[str, Any
     shown: dict[str, Any] = {
         "CreatedAt": rfc3339_nano(value.created_ns // _SECOND_NS * _SECOND_NS),
         "Driver": value.driver,
-        "Labels": dict(value.labels) or None,
+        "Labels": dict(sorted(value.labels.items())) or None,
         "Mountpoint": value.mountpoint,
         "Name": value.name,
         "Options": dict(value.options) or None,
