@@ -15,6 +15,7 @@ from tests.kernel.network.conftest import end_resolvers
 from hakobu.errors import HakobuError
 from hakobu.kernel import rtnetlink
 from hakobu.kernel.netlink import Netlink
+from hakobu.kernel.nftables import Nftables
 from hakobu.network import steps
 from hakobu.network.service import Networking, NetworkSettings
 from hakobu.runtime import steps_network
@@ -246,6 +247,57 @@ def test_another_firewall_that_drops_is_given_accepting_rules_in_its_own_hook(wo
     assert host.run(again_and_away) == (2, 0, 1)
 
 
+UFW = """
+add table ip filter
+add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }
+add chain ip filter ufw-user-forward
+add rule ip filter FORWARD ct state related,established accept
+add rule ip filter FORWARD jump ufw-user-forward
+"""
+FIREWALLD = """
+add table inet firewalld
+add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy accept; }
+add rule inet firewalld filter_FORWARD ct state established,related accept
+add rule inet firewalld filter_FORWARD ct state invalid drop
+add rule inet firewalld filter_FORWARD reject with icmpx admin-prohibited
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "chain"),
+    [(UFW, "ip filter ufw-user-forward"), (FIREWALLD, "inet firewalld filter_FORWARD")],
+    ids=["ufw", "firewalld"],
+)
+def test_containers_pass_ufw_and_firewalld(world, namespaces, serving, rules: str, chain: str):
+    host, outside = world
+    container = namespaces()
+    serving(outside, 80)
+
+    def make():
+        with Nftables() as nft:
+            nft.run(rules)
+        networking = Networking(INSTANCE)
+        one, _ = networking.create(NetworkSpec(name="one"))
+        end = networking.join(one, EndpointSpec(network="one"))
+        networking.publish("c", end, [ReservedPort("tcp", "0.0.0.0", 8080, 80)])
+        return one, end, networking.take_notices()
+
+    one, end, notices = host.run(make)
+    assert f"chain {chain} accepts {one.bridge}" in notices
+    plug(host, container, one, end)
+    serving(container, 80)
+    assert container.run(lambda: connect("203.0.113.2", 80)) == "203.0.113.1"
+    assert outside.run(lambda: connect("203.0.113.1", 8080)) == "203.0.113.2"
+
+    def away():
+        networking = Networking(INSTANCE)
+        networking.restore([one], [end])
+        networking.remove(one)
+        return networking._firewall.nft.run(f"list chain {chain}").count(one.bridge)
+
+    assert host.run(away) == 0
+
+
 def test_a_chain_without_a_hook_for_others_is_warned_about(world):
     host, _ = world
 
@@ -451,3 +503,79 @@ def test_the_default_bridge_follows_the_configuration(world):
     assert same and again == ()
     assert (end.ipv4, end.ipv4_prefix, end.ipv4_gateway) == ("10.88.0.128", 24, "10.88.0.9")
     assert "10.88.0.1/24" in listed and "172.17" not in listed
+
+
+def setting(path: str) -> str:
+    with open(f"/proc/sys/net/{path}") as file:
+        return file.read().strip()
+
+
+def test_no_ipv6_where_none_was_asked_for_and_no_router_advertisement_is_believed(world, namespaces):
+    """CVE-2024-32473, CVE-2020-13401."""
+    host, _ = world
+    container = namespaces()
+
+    def make():
+        networking = Networking(INSTANCE)
+        one, _ = networking.create(NetworkSpec(name="one"))
+        six, _ = networking.create(NetworkSpec(name="six", enable_ipv6=True))
+        end = networking.join(one, EndpointSpec(network="one"))
+        ra = [setting(f"ipv6/conf/{n.bridge}/accept_ra") for n in (one, six)]
+        off = [setting(f"ipv6/conf/{n.bridge}/disable_ipv6") for n in (one, six)]
+        return one, end, ra, off
+
+    one, end, ra, off = host.run(make)
+    assert (ra, off) == (["0", "0"], ["1", "0"])
+    plug(host, container, one, end)
+
+    def look():
+        listed = subprocess.run("ip -6 addr show eth0", shell=True, capture_output=True, text=True).stdout
+        return setting("ipv6/conf/eth0/disable_ipv6"), listed
+
+    assert container.run(look) == ("1", "")
+
+
+@pytest.mark.parametrize("came", ["before", "after"])
+def test_a_published_port_catches_only_what_is_meant_for_the_host(world, namespaces, serving, came: str):
+    """CVE-2025-67499: traffic that is routed through the host to somebody else's port 8080 passes untouched. Between
+    two interfaces that were there before the engine switched routing on, it still does not pass at all."""
+    host, outside = world
+    container, beyond = namespaces(), namespaces()
+
+    def second():
+        with Netlink() as nl:
+            rtnetlink.create_veth(nl, "second", "eth9", pid=beyond.pid)
+            rtnetlink.add_address(nl, "second", "198.51.100.1", 24)
+
+    def make():
+        if came == "before":
+            second()
+        networking = Networking(INSTANCE)
+        one, _ = networking.create(NetworkSpec(name="one"))
+        end = networking.join(one, EndpointSpec(network="one"))
+        networking.publish("c", end, [ReservedPort("tcp", "0.0.0.0", 8080, 80)])
+        if came == "after":
+            second()
+        return one, end
+
+    one, end = host.run(make)
+    plug(host, container, one, end)
+    serving(container, 80)
+
+    def far():
+        with Netlink() as nl:
+            rtnetlink.add_address(nl, "eth9", "198.51.100.2", 24)
+            rtnetlink.set_up(nl, "eth9")
+            rtnetlink.add_route(nl, "203.0.113.0", 24, gateway="198.51.100.1")
+
+    def near():
+        with Netlink() as nl:
+            rtnetlink.add_route(nl, "198.51.100.0", 24, gateway="203.0.113.1")
+
+    beyond.run(far)
+    outside.run(near)
+    serving(beyond, 8080)
+    through = "203.0.113.2" if came == "after" else "timeout"
+    assert outside.run(lambda: connect("198.51.100.2", 8080, 2)) == through
+    assert container.run(lambda: connect("198.51.100.2", 8080)) == "198.51.100.1"
+    assert outside.run(lambda: connect("198.51.100.1", 8080)) == "203.0.113.2"
