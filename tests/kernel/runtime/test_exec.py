@@ -12,7 +12,7 @@ from tests.kernel.runtime.bed import Bed, Box, config, in_bed, read_all, unframe
 from tests.kernel.runtime.test_start import fields
 
 from hakobu.runtime.failure import NoShim, StepFailed
-from hakobu.spec.plan import Attachment
+from hakobu.spec.plan import Attachment, LogTarget
 from hakobu.spec.runtime_config import User
 
 
@@ -251,7 +251,8 @@ def test_a_client_that_does_not_read_holds_back_its_container_and_nobody_s_memor
 
 def test_clients_that_vanish(tmp_path: Path) -> None:
     async def body(bed: Bed) -> None:
-        box = await running(bed, "sh", "-c", "while true; do echo x; done")
+        box = bed.box(config("sh", "-c", "while true; do echo x; done"))
+        await box.start(log=LogTarget("none", ""))  # were the test killed, it would print on and on
         for _ in range(20):
             ours, theirs = attachment()
             await bed.shims.attach(box.id, "", theirs)
