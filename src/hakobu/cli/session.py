@@ -106,14 +106,9 @@ class Session:
 
     def config(self) -> Json:
         """docker's `config.json`, empty where there is none."""
-        from hakobu.client.codec import decode, object_of
+        from hakobu.client.credential import read_config
 
-        try:
-            with open(f"{self.config_dir}/config.json", "rb") as file:
-                value = decode(file.read())
-        except (OSError, ValueError):
-            return {}
-        return object_of(value) if isinstance(value, dict) else {}
+        return read_config(self.config_dir)
 
     def out(self, text: str) -> None:
         """Text to standard output, with the line break that is in it or none."""

@@ -5,6 +5,7 @@ carries the project's labels, so the next `up` or `down` finds it.
 """
 
 import io
+import os
 import tarfile
 import time
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hakobu.client.credential import read_config, registry_auth
+from hakobu.client.endpoint import docker_config_dir
 from hakobu.client.engine import Engine
 from hakobu.client.error import ClientError, EngineError
 from hakobu.client.progress import finish
@@ -108,7 +111,9 @@ class Applier:
         self._progress.tell(action, "Pulling")
         repository, tag = split_reference(service.image)
         try:
-            finish(self._engine.images.pull(repository, tag, platform=service.platform))
+            config = read_config(docker_config_dir(os.environ))
+            auth = registry_auth(config, registry_host(repository))
+            finish(self._engine.images.pull(repository, tag, platform=service.platform, registry_auth=auth))
         except ClientError as e:
             self._without_registry(action, service.image, e)
             return
@@ -275,7 +280,7 @@ class Applier:
         name = str(state["Name"]).lstrip("/")
         self._progress.tell(action, "Waiting", name)
         started, step = time.monotonic(), 0
-        while not (word := _condition(action.condition, name, action.service, state["State"])):
+        while not (word := condition_word(action.condition, name, action.service, state["State"])):
             if self._options.wait_s is not None and time.monotonic() - started > self._options.wait_s:
                 raise ActionFailed(f"timed out waiting for container {name}")
             time.sleep(_POLL_S[min(step, len(_POLL_S) - 1)])
@@ -348,7 +353,7 @@ def _unless_gone(call: Callable[[], object]) -> None:
             raise
 
 
-def _condition(condition: str, name: str, service: str, state: dict[str, Any]) -> str:
+def condition_word(condition: str, name: str, service: str, state: dict[str, Any]) -> str:
     """The word for a condition that is met, empty while it is not, `ActionFailed` when it cannot be any more."""
     if condition == COMPLETED:
         if state["Status"] not in ("exited", "dead"):
@@ -375,6 +380,13 @@ def split_reference(image: str) -> tuple[str, str]:
     if colon and "/" not in tag:
         return repository, tag
     return image, "latest"
+
+
+def registry_host(repository: str) -> str:
+    """The registry an image's name leads to: its first part where that looks like a host, else Docker Hub."""
+    first, slash, _ = repository.partition("/")
+    named = slash and ("." in first or ":" in first or first == "localhost")
+    return first if named else "docker.io"
 
 
 def _archive(reference: FileReference, data: bytes) -> bytes:

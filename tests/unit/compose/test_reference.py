@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hakobu.compose.model.attribute import ATTRIBUTES, REFUSED
 from hakobu.compose.model.service import Service
-from hakobu.compose.reference import attribute_table, top_level_table
+from hakobu.compose.reference import attribute_table, top_level_table, verb_table
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "compose.md"
 
@@ -109,7 +109,7 @@ SPECIFICATION = [
 def test_the_tables_are_current() -> None:
     text = DOCUMENT.read_text()
     found = dict(re.findall(r"<!-- ([a-z-]+): .*?-->\n\n(.*?)\n<!-- end -->", text, re.DOTALL))
-    assert found == {"top-level": top_level_table(), "attributes": attribute_table()}
+    assert found == {"verbs": verb_table(), "top-level": top_level_table(), "attributes": attribute_table()}
 
 
 def test_every_attribute_of_the_specification_is_decided() -> None:

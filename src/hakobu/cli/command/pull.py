@@ -59,8 +59,8 @@ def pull_image(
     session: Session, image: str, *, platform: str = "", quiet: bool = False, fd: int, every: bool = False
 ) -> None:
     """Pulls with its progress on a descriptor; EngineError or StreamError where it fails."""
-    from hakobu.cli.credential import registry_auth
     from hakobu.cli.progress import show
+    from hakobu.client.credential import registry_auth
 
     name, tag, digest = split(check(image))
     auth = registry_auth(session.config(), host_of(name))
@@ -73,8 +73,8 @@ def pull_image(
 
 
 def push(session: Session, values: Values, arguments: list[str]) -> int:
-    from hakobu.cli.credential import registry_auth
     from hakobu.cli.progress import show
+    from hakobu.client.credential import registry_auth
 
     name, tag, _ = split(check(arguments[0]))
     quiet, every = values.on("quiet"), values.on("all-tags")

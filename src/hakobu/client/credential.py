@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 HUB_KEY = "https://index.docker.io/v1/"
 
 
+def read_config(directory: str) -> Json:
+    """docker's `config.json` of a folder, empty where there is none."""
+    try:
+        with open(f"{directory}/config.json", "rb") as file:
+            value = decode(file.read())
+    except (OSError, ValueError):
+        return {}
+    return object_of(value) if isinstance(value, dict) else {}
+
+
 def registry_auth(config: Json, host: str) -> str:
     """The value of `X-Registry-Auth` for a registry's host; empty where nobody is logged in."""
     key = HUB_KEY if host == "docker.io" else host
