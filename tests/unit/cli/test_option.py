@@ -9,6 +9,7 @@ from hakobu.cli.option.container import build
 from hakobu.cli.option.mount import parse_mount, split_fields
 from hakobu.cli.option.network import parse_network
 from hakobu.cli.option.port import parse_expose, parse_publish
+from hakobu.cli.option.proxy import with_proxies
 from hakobu.cli.option.subnet import ipam_config
 from hakobu.cli.option.value import parse_device, parse_extra_host, parse_gpus, parse_ulimit
 
@@ -188,6 +189,19 @@ def test_small_values():
     assert parse_extra_host("h=[::1]") == "h:::1"
     assert parse_extra_host("h:host-gateway") == "h:host-gateway"
     assert parse_gpus("all")["Count"] == -1
+
+
+def test_proxies_of_the_configuration_reach_containers():
+    config = {"proxies": {"default": {"httpProxy": "http://p", "noProxy": "x"}, "unix:///s": {"httpProxy": "http://q"}}}
+    assert with_proxies(["A=1", "HTTP_PROXY=mine"], config, "unix:///other") == [
+        "A=1",
+        "HTTP_PROXY=mine",
+        "http_proxy=http://p",
+        "NO_PROXY=x",
+        "no_proxy=x",
+    ]
+    assert with_proxies([], config, "unix:///s") == ["HTTP_PROXY=http://q", "http_proxy=http://q"]
+    assert with_proxies([], {}, "unix:///s") == []
 
 
 def test_subnets_get_their_gateways():

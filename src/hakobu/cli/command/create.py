@@ -53,6 +53,7 @@ def create_container(session: Session, values: Values, body: Json) -> str:
     platform = _platform(values)
     if pull == "always":
         _pull(session, values, body["Image"])
+    _add_proxies(session, body)
     answer = _create(session, values, body, platform, pull)
     for warning in list_of(answer.get("Warnings")):
         session.error(f"WARNING: {warning}")
@@ -61,6 +62,14 @@ def create_container(session: Session, values: Values, body: Json) -> str:
         with open(cidfile, "w") as file:
             file.write(container)
     return container
+
+
+def _add_proxies(session: Session, body: Json) -> None:
+    config = session.config()
+    if config.get("proxies"):
+        from hakobu.cli.option.proxy import with_proxies
+
+        body["Env"] = with_proxies(body.get("Env", []), config, session.endpoint.url)
 
 
 def _platform(values: Values) -> str:
