@@ -51,6 +51,8 @@ def main(argv: list[str]) -> int:
 
 async def _run(settings: Settings) -> None:
     os.umask(0o022)
+    if settings.oom_score_adj is not None:
+        _adjust_oom_score(settings.oom_score_adj)
     instance = settings.engine.instance
     for path, mode in ((instance.data_root, 0o711), (instance.exec_root, 0o711)):
         os.makedirs(path, mode=mode, exist_ok=True)
@@ -61,6 +63,14 @@ async def _run(settings: Settings) -> None:
             await _serve(settings, engine)
         finally:
             await engine.close()
+
+
+def _adjust_oom_score(value: int) -> None:
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write(str(value))
+    except OSError as error:
+        _log.warning("oom-score-adjust %d: %s", value, error.strerror)
 
 
 async def _serve(settings: Settings, engine: Engine) -> None:

@@ -41,10 +41,13 @@ from hakobu.engine.thread import OneThread
 from hakobu.engine.updating import Updater
 from hakobu.engine.volumes import VolumeService
 from hakobu.engine.waiting import Waiters
+from hakobu.errors import HakobuError
 from hakobu.kernel.cgroup import Tree, open_tree
 from hakobu.network.service import Networking, NetworkSettings
+from hakobu.network.steps import publishing_endpoint
 from hakobu.runtime.link import Shims
 from hakobu.spec.container import Container, Status
+from hakobu.spec.network import Network, NetworkSpec
 from hakobu.store.open import Stores, open_stores
 
 _log = logging.getLogger("hakobu.daemon")
@@ -82,14 +85,18 @@ class Engine:
         self.background.spawn(self._tend(), "housekeeping")
 
     async def _open_networks(self) -> None:
-        for network in await self.thread.call(self.networking.ensure_default, tuple(self.book)):
+        known = tuple(self.book)
+        if not self.config.network.default_bridge:
+            known = (*known, Network(id="0" * 64, created_ns=0, spec=NetworkSpec(name="bridge")))
+        for network in await self.thread.call(self.networking.ensure_default, known):
             await self.book.add(network)
 
     async def _restore_networks(self) -> None:
         """Bridges, addresses, rules and names of what runs; what was changed on the host is said."""
         running = self.endpoints.running()
         held = [e for c in running for e in c.endpoints]
-        published = [(c.id, c.endpoints[0], c.ports) for c in running if c.ports and c.endpoints]
+        leading = ((c, publishing_endpoint(self.endpoints.joined(c))) for c in running if c.ports)
+        published = [(c.id, endpoint, c.ports) for c, endpoint in leading if endpoint is not None]
         await self.thread.call(self.networking.restore, tuple(self.book), held, published)
         await self.thread.call(self.networking.resolver_restore, tuple(self.book), running)
         for notice in await self.thread.call(self.networking.take_notices):
@@ -99,8 +106,16 @@ class Engine:
         while True:
             await asyncio.sleep(10)
             await asyncio.to_thread(self.stores.pool.trim)
+            await self._heal_networks()
             for notice in await self.thread.call(self.networking.take_notices):
                 _log.info("%s", notice)
+
+    async def _heal_networks(self) -> None:
+        """What others did to the host's rules meanwhile; nearly free where they did nothing."""
+        try:
+            await self.thread.call(self.networking.heal)
+        except HakobuError as error:
+            _log.warning("%s", error)
 
     @property
     def is_needed(self) -> bool:
@@ -270,6 +285,7 @@ def _network_settings(config: NetworkConfig) -> NetworkSettings:
         mtu=config.mtu,
         firewall=config.firewall,
         publish_proxy=config.publish_mode == "proxy",
+        dns=config.dns,
     )
 
 

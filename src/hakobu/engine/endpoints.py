@@ -12,11 +12,12 @@ from hakobu.engine.config import NetworkConfig
 from hakobu.engine.netbook import NetBook
 from hakobu.engine.records import Records
 from hakobu.engine.thread import OneThread
-from hakobu.errors import Invalid
+from hakobu.errors import HakobuError, Invalid
 from hakobu.network import files, naming
 from hakobu.network import ports as published
 from hakobu.network.service import Networking
 from hakobu.network.steps import next_interface, plan_container, publishing_endpoint
+from hakobu.runtime.failure import StepFailed
 from hakobu.spec.container import Container, Endpoint, Status
 from hakobu.spec.instance import Instance
 from hakobu.spec.network import Network
@@ -103,6 +104,12 @@ class Endpoints:
         if any(naming.has_names(n) for n in networks):
             await self._publish_names(container)
             await self._thread.call(self._networking.resolver_join, container.id, created.pid, networks)
+
+    async def explained(self, container: Container, error: HakobuError) -> HakobuError:
+        if not isinstance(error, StepFailed) or error.step != "port.reserve":
+            return error
+        found = await asyncio.to_thread(published.refused, error.message, container, tuple(self._records))
+        return found or error
 
     async def leave(self, container: Container) -> None:
         await self._thread.call(self._networking.unpublish, container.id)

@@ -7,6 +7,7 @@ it touches. All are awaitable: the work itself runs in a thread or a worker of t
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from hakobu.errors import HakobuError
 from hakobu.spec.container import BoundPort, Container, Endpoint, ResolvedMount
 from hakobu.spec.plan import Created, Plan, ReservedPort
 
@@ -24,6 +25,10 @@ class Net(Protocol):
 
     async def opened(self, container: Container, created: Created) -> None:
         """After the namespaces exist: port rules, names. `container` carries its endpoints and ports."""
+        ...
+
+    async def explained(self, container: Container, error: HakobuError) -> HakobuError:
+        """The same failure with what can be found out about it: who holds a port that was refused."""
         ...
 
     async def leave(self, container: Container) -> None:

@@ -74,4 +74,5 @@ class Remover:
         if volumes:
             await self._roots.remove_anonymous(container.mounts)
         container_event(self._events, container, "destroy")
+        # The error of a failed start was the start's answer; docker's client would tell it a second time.
         self._waiters.removed(container_id, container.state.exit_code)

@@ -112,7 +112,7 @@ class Starter:
             try:
                 return await self._start(container)
             except HakobuError as error:
-                failure = translate(error)
+                failure = translate(await self._net.explained(self._records.get(container_id), error))
                 await self._failed(container_id, failure.message, failure.exit_code)
                 if not restarting:
                     self._failed_hook(self._records.get(container_id))

@@ -4,6 +4,7 @@ Reserving is the shim's (`port.reserve`); this only plans it and explains its fa
 """
 
 import ipaddress
+import re
 import socket
 import struct
 from collections.abc import Iterable, Iterator
@@ -17,19 +18,35 @@ PortProtocol = Literal["tcp", "udp", "sctp"]
 _LISTEN = "0A"
 
 
+_REFUSED = re.compile(r"listen (tcp|udp|sctp)[46] (\[[0-9a-fA-F:.]+\]|[0-9.]+):([0-9]+): bind: address already in use")
+
+
 class PortInUse(HakobuError):
     """`holder` says who has it, as far as can be known: `container web`, `nginx (pid 812)`."""
 
     kind = Kind.INTERNAL
 
-    def __init__(self, host_ip: str, port: int, holder: str = "") -> None:
-        shown = host_ip or "0.0.0.0"
-        shown = f"[{shown}]" if ":" in shown else shown
+    def __init__(self, where: str, host_ip: str, port: int, holder: str = "") -> None:
+        shown = f"[{host_ip}]" if ":" in host_ip else host_ip or "0.0.0.0"
         super().__init__(
+            f"driver failed programming external connectivity on endpoint {where}: "
             f"Bind for {shown}:{port} failed: port is already allocated",
-            hint=f"held by {holder}" if holder else "",
+            hint=f"the port is held by {holder}" if holder else "",
         )
         self.host_ip, self.port, self.holder = host_ip, port, holder
+
+
+def refused(reason: str, container: Container, all_containers: Iterable[Container]) -> PortInUse | None:
+    """From the words of a failed `port.reserve`; None where they say something else."""
+    found = _REFUSED.search(reason)
+    if found is None:
+        return None
+    protocol, host_ip, port = found[1], found[2].strip("[]"), int(found[3])
+    endpoint = container.endpoints[0].endpoint_id if container.endpoints else container.id
+    others = (c for c in all_containers if c.id != container.id)
+    return PortInUse(
+        f"{container.name.lstrip('/')} ({endpoint})", host_ip, port, holder(protocol, host_ip, port, others)
+    )
 
 
 def wanted(container: Container) -> tuple[PortBinding, ...]:

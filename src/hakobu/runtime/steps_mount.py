@@ -6,12 +6,15 @@ the host's paths, opened by the child before it has entered anything.
 
 import errno
 import os
+import re
 import stat
+from contextlib import ExitStack
 
 from hakobu.kernel import audit, probe, pty
 from hakobu.kernel import mount as mnt
 from hakobu.kernel.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
 from hakobu.kernel.probe import Feature
+from hakobu.kernel.process import CLONE_NEWNS, setns
 from hakobu.kernel.saferoot import make_directories, make_mount_target, open_in, split
 from hakobu.runtime.child import Args, Child
 from hakobu.runtime.handshake import say
@@ -33,6 +36,7 @@ _ROOT_PROPAGATION = {
     "rshared": MS_SHARED | MS_REC,
 }
 _STRING_BYTES = 255
+_INSIDE = re.compile(r"/proc/([0-9]+)/root(/.+)")
 DEV_NULL = os.makedev(1, 3)
 
 
@@ -133,7 +137,7 @@ def mount_new(child: Child, args: Args) -> None:
 
 def mount_bind(child: Child, args: Args) -> None:
     recursive = AT_RECURSIVE if args.get("recursive") else 0
-    mount_fd = mnt.open_tree(-100, text(args, "source"), OPEN_TREE_CLONE | recursive | mnt.OPEN_TREE_CLOEXEC)
+    mount_fd = _source(text(args, "source"), OPEN_TREE_CLONE | recursive | mnt.OPEN_TREE_CLOEXEC)
     try:
         _default_private(mount_fd, args)
         attr_set, attr_clr = number(args, "set"), number(args, "clear")
@@ -145,6 +149,36 @@ def mount_bind(child: Child, args: Args) -> None:
         _place(mount_fd, target_fd, args)
     finally:
         os.close(mount_fd)
+
+
+def _source(path: str, flags: int) -> int:
+    """A detached copy of what is to be bound: of the host's, or of a running container's own mount."""
+    if inside := _INSIDE.fullmatch(path):
+        return _from_container(int(inside[1]), inside[2], flags)
+    return mnt.open_tree(-100, path, flags)
+
+
+def _from_container(pid: int, path: str, flags: int) -> int:
+    """Only from within a mount namespace can its mounts be copied: this process goes there and comes back.
+
+    The place is looked up before, from outside and without links; inside, nothing is resolved and nothing opened.
+    """
+    with ExitStack() as stack:
+
+        def opened(fd: int) -> int:
+            stack.callback(os.close, fd)
+            return fd
+
+        ours = opened(os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))
+        theirs = opened(os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))
+        root_fd = opened(os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        rules = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS
+        place = opened(openat2(root_fd, path, os.O_PATH, resolve=rules))
+        setns(theirs, CLONE_NEWNS)
+        try:
+            return mnt.open_tree(place, b"", flags | AT_EMPTY_PATH)
+        finally:
+            setns(ours, CLONE_NEWNS)
 
 
 def _default_private(mount_fd: int, args: Args) -> None:

@@ -1,5 +1,7 @@
 """Mounts that a container and the host are to see of each other, and those that they are not."""
 
+import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,8 +53,6 @@ def test_mounts_go_where_the_propagation_says(host: Path, tmp_path: Path, propag
             ),
             seccomp_program="",
         )  # fmt: skip
-        import os
-
         os.mkfifo(host / "go")
         await box.start()
         with open(host / "go", "w") as go:
@@ -64,5 +64,22 @@ def test_mounts_go_where_the_propagation_says(host: Path, tmp_path: Path, propag
         assert ("/x/late" in inside) == (propagation != "rprivate")
         arrived = [str(host / "sub")] if propagation in ("shared", "rshared") else []
         assert sorted(_points()) == sorted([*before, str(host / "late"), *arrived])
+
+    in_bed(tmp_path, body)
+
+
+def test_a_container_s_shared_memory_is_another_s_as_well(tmp_path: Path) -> None:
+    async def body(bed: Bed) -> None:
+        first = bed.box(config("sh", "-c", "echo told > /dev/shm/word; exec sleep 1000"))
+        created = await first.start()
+        while not Path(f"/proc/{created.pid}/root/dev/shm/word").exists():
+            await asyncio.sleep(0.01)
+        source = f"/proc/{created.pid}/root/dev/shm"
+        bind = ConfigMount(destination="/dev/shm", type="bind", source=source, options=("rbind", "rprivate"))
+        mounts = (*(mount for mount in MOUNTS if mount.destination != "/dev/shm"), bind)
+        second = bed.box(config("sh", "-c", "cat /dev/shm/word; echo back > /dev/shm/answer", mounts=mounts))
+        assert (await second.run()).code == 0
+        assert second.text() == "told\n"
+        assert (await first.output_of("cat", "/dev/shm/answer"))[1] == b"back\n"
 
     in_bed(tmp_path, body)

@@ -53,7 +53,7 @@ CONTAINER = structured(
         ("{{slice .Id 0 12}}", "288cc63335fb"),
         ('{{not true}} {{and 1 0}} {{or 0 "x"}}', "false 0 x"),
         ('{{ $x := 3 }}{{$x}}{{/* c */}} {{- "trim" -}} x', "3trimx"),
-        ("{{json .Config.Labels}} {{json .HostConfig.CapAdd}}", '{"c":"","a":"b"} null'),
+        ("{{json .Config.Labels}} {{json .HostConfig.CapAdd}}", '{"a":"b","c":""} null'),
         ("{{.HostConfig.RestartPolicy}} {{.HostConfig.LogConfig}}", "{no 0} {json-file map[]}"),
         ("{{.Config.Volumes}} {{.HostConfig.CapAdd}} {{.SizeRw}} {{.State.Health}}", "map[] [] <nil> <nil>"),
         ("{{range $i, $e := .Config.Env}}{{if $i}},{{end}}{{$e}}{{end}}", "X=a<b,PATH=/bin"),

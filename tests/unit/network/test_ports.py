@@ -28,9 +28,16 @@ def test_publish_all_binds_what_is_exposed_and_not_bound():
 def test_the_holder_is_one_of_our_containers():
     web = container(ports=(BoundPort(container_port=80, protocol="tcp", host_ip="0.0.0.0", host_port=8080),))
     assert ports.holder("tcp", "127.0.0.1", 8080, [web]) == "container web"
-    error = ports.PortInUse("", 8080, "container web")
-    assert str(error) == "Bind for 0.0.0.0:8080 failed: port is already allocated"
-    assert error.hint == "held by container web"
+    reason = "port.reserve : listen tcp4 0.0.0.0:8080: bind: address already in use"
+    error = ports.refused(reason, container(id="d" * 64, name="/new"), [web])
+    assert str(error) == (
+        f"driver failed programming external connectivity on endpoint new ({'d' * 64}): "
+        "Bind for 0.0.0.0:8080 failed: port is already allocated"
+    )
+    assert error is not None and error.hint == "the port is held by container web"
+    six = ports.refused("listen udp6 [::1]:53: bind: address already in use", web, [])
+    assert six is not None and "Bind for [::1]:53 failed" in str(six)
+    assert ports.refused("listen tcp4 0.0.0.0:80: bind: permission denied", web, []) is None
 
 
 def test_the_holder_is_a_process_of_the_host():

@@ -123,6 +123,8 @@ def _component_text(component: Json) -> str:
         if key not in details:
             continue
         value = details[key]
+        if value.startswith("Python "):
+            label, value = "Python version", value.removeprefix("Python ")
         if key == "ApiVersion" and details.get("MinAPIVersion"):
             value = f"{value} (minimum version {details['MinAPIVersion']})"
         text += _row("  ", label, value)

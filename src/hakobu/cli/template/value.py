@@ -127,7 +127,9 @@ def plain(value: object) -> object:
         return None
     if isinstance(value, dict):
         items: dict[str, object] = value  # pyright: ignore[reportUnknownVariableType]
-        return {key: plain(item) for key, item in items.items()}
+        # Go encodes a struct in the order of its members, a map in that of its keys.
+        names = list(items) if isinstance(value, Struct) else sorted(items)
+        return {key: plain(items[key]) for key in names}
     if isinstance(value, list):
         return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return value

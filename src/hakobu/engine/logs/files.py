@@ -1,11 +1,10 @@
 """The files of one log: the current one and what rotation left, oldest first; where a tail begins."""
 
 import gzip
-import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 BLOCK = 1 << 18
 
@@ -16,8 +15,7 @@ class LogFile:
     compressed: bool
 
     def open(self) -> BinaryIO:
-        raw = io.FileIO(self.path)
-        return gzip.GzipFile(fileobj=raw) if self.compressed else raw  # pyright: ignore[reportReturnType]
+        return cast("BinaryIO", gzip.open(self.path) if self.compressed else open(self.path, "rb"))
 
 
 def rotated(path: str) -> tuple[LogFile, ...]:

@@ -87,9 +87,9 @@ class Applier:
             os.close(self._parents.popitem(last=False)[1])
         return opened
 
-    def _forget(self, below: bytes) -> None:
-        """Directories may be gone: cached descriptors would write into what nobody sees."""
-        for key in [k for k in self._parents if below in k]:
+    def _forget(self, keep_fd: int) -> None:
+        """A directory or a link goes: cached descriptors may lead where their path no longer does."""
+        for key in [k for k, fd in self._parents.items() if fd != keep_fd]:
             os.close(self._parents.pop(key))
 
     def _root(self, entry: Entry) -> None:
@@ -145,12 +145,15 @@ class Applier:
 
     def _remove(self, parent_fd: int, name: bytes) -> None:
         try:
-            os.unlink(name, dir_fd=parent_fd)
+            mode = os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode
         except FileNotFoundError:
             return
-        except IsADirectoryError:
-            self._forget(name)
+        if not stat.S_ISREG(mode):
+            self._forget(parent_fd)
+        if stat.S_ISDIR(mode):
             _remove_tree(parent_fd, name)
+        else:
+            os.unlink(name, dir_fd=parent_fd)
 
     def _make(self, parent_fd: int, name: bytes, entry: Entry, reader: TarReader) -> None:
         match entry.type:

@@ -60,7 +60,7 @@ class Packer:
     def _one(self, parent_fd: int, name: bytes, path: bytes, info: os.stat_result) -> None:
         if self.whiteouts and is_whiteout(info):
             head, slash, tail = path.rpartition(b"/")
-            self._add(Entry(name=head + slash + WHITEOUT + tail, type=EntryType.FILE, mtime_ns=info.st_mtime_ns))
+            self._add(Entry(name=head + slash + WHITEOUT + tail, type=EntryType.FILE))
         elif stat.S_ISDIR(info.st_mode):
             self._directory(parent_fd, name, path, info)
         elif stat.S_ISREG(info.st_mode):

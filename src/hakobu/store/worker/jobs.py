@@ -123,7 +123,7 @@ def unpack(args: Args, fds: Sequence[int], progress: Progress) -> object:
     blob, diff_id = (Digest.parse(args[key]) if args.get(key) else None for key in ("digest", "diff_id"))
     with content.ingest() as incoming:
         stream = Stream(blocks_of(fds[0]), incoming.write)
-        facts = loading.unpack_stream(stream, args["snapshots_dir"])
+        facts = loading.unpack_stream(stream, args["snapshots_dir"], incoming)
         try:
             if blob is not None and incoming.digest != blob:
                 raise DigestMismatch(blob, incoming.digest)

@@ -23,9 +23,12 @@ MAX_DOCUMENT_BYTES = 8 << 20
 MAX_DOCUMENTS_BYTES = 64 << 20
 
 
-def unpack_stream(stream: Stream, snapshots_dir: str) -> dict[str, Any]:
-    """A layer into a new directory `<name>/fs`; its diff id is computed on the way."""
-    hashing = _Hashing(stream)
+def unpack_stream(stream: Stream, snapshots_dir: str, incoming: Ingest) -> dict[str, Any]:
+    """A layer into a new directory `<name>/fs`; its diff id is computed on the way.
+
+    `incoming` takes the stream's raw bytes: where they are not compressed, their digest is the diff id.
+    """
+    hashing = _Hashing(stream, bool(stream.compression))
     name = f"new-{secrets.token_hex(6)}"
     root = f"{snapshots_dir}/{name}/fs"
     os.makedirs(root, mode=0o755)
@@ -35,20 +38,21 @@ def unpack_stream(stream: Stream, snapshots_dir: str) -> dict[str, Any]:
     try:
         applier.apply(TarReader(hashing))
         hashing.finish()
+        diff_id = hashing.digest if stream.compression else incoming.digest
         syncfs(root_fd)
     except BaseException:
         shutil.rmtree(f"{snapshots_dir}/{name}", ignore_errors=True)
         raise
     finally:
         os.close(root_fd)
-    return {"directory": name, "diff_id": str(hashing.digest), "size": applier.bytes, "tar_size": hashing.size}
+    return {"directory": name, "diff_id": str(diff_id), "size": applier.bytes, "tar_size": hashing.size}
 
 
 class _Hashing:
     """A source that hashes what passes; small reads are hashed together."""
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+    def __init__(self, stream: Stream, hashes: bool) -> None:
+        self._stream, self._hashes = stream, hashes
         self._hash = hashlib.sha256()
         self._pending: list[bytes] = []
         self._pending_bytes = 0
@@ -56,6 +60,9 @@ class _Hashing:
 
     def read(self, size: int) -> bytes:
         data = self._stream.read(size)
+        if not self._hashes:
+            self.size += len(data)
+            return data
         self._pending.append(data)
         self._pending_bytes += len(data)
         if self._pending_bytes >= 1 << 18:
@@ -132,7 +139,7 @@ class _Found:
             return
         with self._content.ingest() as incoming:
             stream = Stream(_teed(first, reader, incoming))
-            facts = unpack_stream(stream, self._snapshots_dir)
+            facts = unpack_stream(stream, self._snapshots_dir, incoming)
             try:
                 digest = self._content.commit(incoming, Digest.parse(blob) if blob else None)
             except BaseException:
