@@ -9,10 +9,11 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from tests.kernel.runtime.bed import Bed, config, in_bed, read_all, unframe
+
 from hakobu.runtime.link import Shims
 from hakobu.spec.plan import Attachment, Created, Exit, LogTarget, RuntimeEvent
 from hakobu.spec.step import Place, Step
-from tests.kernel.runtime.bed import Bed, config, in_bed, read_all, unframe
 
 
 class Second:
