@@ -15,6 +15,7 @@ from hakobu.engine.commit import Committer
 from hakobu.engine.copying import Copier
 from hakobu.engine.creating import Creator
 from hakobu.engine.execs import ExecService
+from hakobu.engine.failures import NotRunning
 from hakobu.engine.lifecycle import Op, require
 from hakobu.engine.observing import Observer
 from hakobu.engine.ports import Freezer, Net, PlanStart
@@ -233,7 +234,10 @@ class ContainerService:
         container = self.records.get(ref)
         frozen = pause and container.state.status is Status.RUNNING
         if frozen:
-            await self.freezer.freeze(container.id)
+            try:
+                await self.freezer.freeze(container.id)
+            except NotRunning:
+                frozen = False
         try:
             image_id = await self.committer.commit(
                 container, repository=repository, tag=tag, comment=comment, author=author, changes=changes

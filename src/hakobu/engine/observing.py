@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Callable
 
 from hakobu.engine import sampling, toplist
 from hakobu.engine.clock import now_ns
+from hakobu.engine.failures import NotRunning
 from hakobu.engine.records import Records
 from hakobu.engine.services import Stats
+from hakobu.errors import HakobuError
 from hakobu.kernel.cgroup import Cgroup
 from hakobu.spec.container import Container, Status
 
@@ -20,7 +22,15 @@ class CgroupFreezer:
         self._records, self._cgroup_of = records, cgroup_of
 
     async def freeze(self, container_id: str) -> None:
-        await asyncio.to_thread(self._cgroup_of(self._records.get(container_id)).freeze)
+        """A container that ends meanwhile leaves an empty cgroup, which the kernel never calls frozen."""
+        cgroup = self._cgroup_of(self._records.get(container_id))
+        try:
+            await asyncio.to_thread(cgroup.freeze)
+        except OSError as error:
+            await asyncio.to_thread(cgroup.thaw)
+            if await asyncio.to_thread(cgroup.processes):
+                raise HakobuError(f"cannot pause container {container_id}: {error.strerror}") from error
+            raise NotRunning(container_id) from error
 
     async def thaw(self, container_id: str) -> None:
         await asyncio.to_thread(self._cgroup_of(self._records.get(container_id)).thaw)

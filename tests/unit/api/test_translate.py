@@ -8,11 +8,12 @@ import pytest
 
 from hakobu.api.decode import decode
 from hakobu.api.render.host_config import Defaults, host_config
+from hakobu.api.translate.commit import changes_of
 from hakobu.api.translate.container import container_spec
 from hakobu.api.translate.network import network_spec
 from hakobu.errors import HakobuError, Kind
 from hakobu.spec.container import ContainerSpec
-from hakobu.wire.container import ContainerCreate
+from hakobu.wire.container import Config, ContainerCreate
 from hakobu.wire.network import NetworkCreate
 from hakobu.wire.version import ANNOUNCED, ApiVersion
 
@@ -181,6 +182,12 @@ def test_entrypoint_and_command_as_string_list_or_nothing():
     assert spec({"Entrypoint": "sh"}).entrypoint == ("sh",)
     assert spec({"Cmd": "ls"}).command == ("ls",)
     assert spec({"Cmd": []}).command is None
+
+
+def test_the_config_of_a_commit_as_instructions():
+    body = {"Env": ["A=b c", "NOVALUE"], "Labels": {"x": "it's"}, "Cmd": "ls", "User": "1:2", "Volumes": {"/v": {}}}
+    found = changes_of(decode(json.dumps(body).encode(), Config))
+    assert found == ("ENV 'A=b c'", "LABEL 'x=it'\"'\"'s'", 'VOLUME ["/v"]', "USER 1:2", 'CMD ["ls"]')
 
 
 def test_security_options():

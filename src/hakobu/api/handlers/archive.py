@@ -12,10 +12,10 @@ from hakobu.api.http.exchange import Answer, Headers, Reply, Request, Stream
 from hakobu.api.route import Route
 from hakobu.api.time import rfc3339_nano
 from hakobu.api.transfer import archive_chunks, with_body_fd
-from hakobu.api.translate.container import container_spec
+from hakobu.api.translate.commit import changes_of
 from hakobu.engine.services import PathStat, Services
 from hakobu.errors import Invalid
-from hakobu.wire.container import ContainerCreate
+from hakobu.wire.container import Config
 
 TAR = "application/x-tar"
 
@@ -86,7 +86,7 @@ async def export(services: Services, request: Request) -> Answer:
 
 
 async def commit(services: Services, request: Request) -> Reply:
-    body = optional_json_body(request, ContainerCreate)
+    body = optional_json_body(request, Config)
     image_id = await services.containers.commit(
         query.text(request, "container"),
         repository=query.text(request, "repo"),
@@ -94,8 +94,7 @@ async def commit(services: Services, request: Request) -> Reply:
         comment=query.text(request, "comment"),
         author=query.text(request, "author"),
         pause=query.flag(request, "pause", default=True),
-        changes=query.texts(request, "changes"),
-        config=container_spec(body, request.version)[0] if body else None,
+        changes=(*changes_of(body or {}), *query.texts(request, "changes")),
     )
     return reply.json({"Id": image_id}, HTTPStatus.CREATED)
 
