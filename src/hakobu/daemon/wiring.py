@@ -180,7 +180,8 @@ def build(config: EngineConfig) -> Engine:
     health = HealthWatch(records, execs, bus, background)
 
     def start_failed(container: Container) -> None:
-        waiters.exited(container.id, container.state.exit_code, container.state.error)
+        # without its error: who asked for the start is told, and docker run prints what a wait says beside it
+        waiters.exited(container.id, container.state.exit_code)
         if container.spec.auto_remove:
             background.spawn(remover.remove_failed(container.id), f"removal of {container.name}")
 

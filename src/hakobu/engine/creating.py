@@ -114,7 +114,7 @@ class Creator:
             env=merged.env,
             working_dir=merged.working_dir,
             user=merged.user,
-            hostname=_hostname(spec, container_id),
+            hostname=self._hostname(spec, container_id),
             labels=merged.labels,
             exposed_ports=merged.exposed_ports,
             volumes=merged.volumes,
@@ -122,6 +122,12 @@ class Creator:
             healthcheck=merged.healthcheck,
             log_path=self._log_path(container_id, driver),
         )
+
+    def _hostname(self, spec: ContainerSpec, container_id: str) -> str:
+        """Who shares a network namespace shares the name that its hosts file knows."""
+        if spec.network_mode.startswith("container:"):
+            return self._records.get(spec.network_mode.removeprefix("container:")).hostname
+        return _hostname(spec, container_id)
 
     def _log(self, given: LogConfig) -> LogConfig:
         """Without a driver the engine's default, its options included; a driver that does not exist is refused."""

@@ -90,7 +90,7 @@ def _check_modes(spec: ContainerSpec, records: Records) -> None:
         "PidMode": ("", "host", "private"),
         "IpcMode": ("", "host", "private", "shareable", "none"),
         "UTSMode": ("", "host"),
-        "UsernsMode": ("", "host", "private"),
+        "UsernsMode": ("", "host"),
         "CgroupnsMode": ("", "host", "private"),
     }
     given = {
