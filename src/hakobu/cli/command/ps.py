@@ -35,7 +35,7 @@ def ps(session: Session, values: Values, arguments: list[str]) -> int:
     full = values.on("no-trunc")
     form = chosen_format(session, values, "psFormat")
     last = 1 if values.on("latest") and values.number("last") == -1 else values.number("last")
-    sizes = values.on("size") or (not values.on("quiet") and form != "table" and _asks_for_size(form))
+    sizes = values.on("size") or (not values.on("quiet") and form not in ("table", "json") and _asks_for_size(form))
     containers = session.engine.containers.list(
         all=values.on("all"), limit=last if last != -1 else None, size=sizes, filters=filters_of(values)
     )
