@@ -42,6 +42,18 @@ class DatabaseClosed(HakobuError):
         super().__init__("the state database is closed")
 
 
+class DatabaseFailed(HakobuError):
+    """SQLite could not do it: mostly a full disk. The transaction was undone; what was there is still there."""
+
+    def __init__(self, path: str, error: sqlite3.OperationalError) -> None:
+        full = "full" in str(error) or "disk I/O" in str(error)
+        super().__init__(
+            f"the state database {path} cannot be written or read: {error}",
+            hint="is its disk full? `df` tells" if full else "",
+        )
+        self.kind = Kind.EXHAUSTED if full else Kind.INTERNAL
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     id: str
@@ -139,7 +151,7 @@ class Database:
                 with _transaction(raw):
                     lost += self._mirror.restore(raw)
         except BaseException as error:
-            self._opened.set_exception(error)
+            self._opened.set_exception(self._translated(error))
             return
         self._raw = raw
         self._opened.set_result(lost)
@@ -152,6 +164,14 @@ class Database:
         self._mirror.flush()
         raw.close()
 
+    def _translated(self, error: BaseException) -> BaseException:
+        """Broken constraints are the caller's to understand; the rest becomes words."""
+        if not isinstance(error, sqlite3.OperationalError):
+            return error
+        failed = DatabaseFailed(self._path, error)
+        failed.__cause__ = error
+        return failed
+
     def _perform(self, job: Callable[[Connection], T], future: Future[T]) -> None:
         if not future.set_running_or_notify_cancel():
             return
@@ -160,7 +180,7 @@ class Database:
             with _transaction(self._raw):
                 result = job(connection)
         except BaseException as error:
-            future.set_exception(error)
+            future.set_exception(self._translated(error))
             return
         self._mirror.note(connection.changed)
         future.set_result(result)

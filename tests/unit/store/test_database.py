@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hakobu.store.database import Connection, Database, DatabaseClosed, DatabaseTooNew
+from hakobu.errors import Kind
+from hakobu.store.database import Connection, Database, DatabaseClosed, DatabaseFailed, DatabaseTooNew
 from hakobu.store.schema import MIGRATIONS
 
 ID = "a" * 64
@@ -96,3 +97,20 @@ def test_three_backups_are_kept(tmp_path: Path) -> None:
     for _ in range(5):
         open_at(tmp_path).close()
     assert sorted(p.name for p in tmp_path.glob("state.db.backup-*")) == [f"state.db.backup-{n}" for n in (1, 2, 3)]
+
+
+def test_a_full_database_is_said_in_words_and_nothing_of_the_job_stays(tmp_path: Path) -> None:
+    database = open_at(tmp_path)
+    database.call(put)
+    database.submit(lambda c: c.execute("PRAGMA max_page_count = 1").fetchall()).result()
+
+    def big(connection: Connection) -> None:
+        connection.set_meta("small", "x")
+        connection.put("containers", "b" * 64, "big", "x" * 1_000_000)
+
+    with pytest.raises(DatabaseFailed, match="full") as caught:
+        database.call(big)
+    assert caught.value.kind is Kind.EXHAUSTED
+    assert database.call(lambda c: c.get_meta("small")) is None
+    assert [d.name for d in database.call(lambda c: c.all("containers"))] == ["web"]
+    database.close()
