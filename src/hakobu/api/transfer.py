@@ -11,6 +11,7 @@ from hakobu.api.http.body import Body
 from hakobu.engine.services import Archive
 
 T = TypeVar("T")
+_IOV_MAX = 1024
 
 READ_BYTES = 256 << 10
 PIPE_BYTES = 1 << 20
@@ -87,14 +88,22 @@ async def _pump(body: Body | None, fd: int) -> None:
     loop = asyncio.get_running_loop()
     os.set_blocking(fd, False)
     try:
-        while body is not None and (data := await body.read()):
-            view = memoryview(data)
-            while view:
+        while body is not None and (blocks := await body.blocks()):
+            while blocks:
                 try:
-                    view = view[os.write(fd, view) :]
+                    blocks = _behind(blocks, os.writev(fd, blocks[:_IOV_MAX]))
                 except BlockingIOError:
                     await _ready(fd, loop.add_writer, loop.remove_writer)
     except BrokenPipeError:
         return
     finally:
         os.close(fd)
+
+
+def _behind(blocks: list[bytes | memoryview], written: int) -> list[bytes | memoryview]:
+    """What is left of the blocks once so many bytes of them have been written."""
+    for number, block in enumerate(blocks):
+        if written < len(block):
+            return [memoryview(block)[written:], *blocks[number + 1 :]]
+        written -= len(block)
+    return []

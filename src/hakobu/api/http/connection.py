@@ -78,6 +78,8 @@ class Connection(asyncio.Protocol):
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._body is not None and self._framing is not None and not self._buffer:
+            data = self._stream_body(self._body, self._framing, data)
         self._buffer += data
         if self._framing is not None:
             self._feed_body()
@@ -227,6 +229,21 @@ class Connection(asyncio.Protocol):
                 self._transport.write(CONTINUE)
 
         return go_on
+
+    def _stream_body(self, body: Body, framing: Framing, data: bytes) -> bytes:
+        """The way of bulk: the body's share goes on without a copy; what is left, or is broken, goes the usual way."""
+        try:
+            blocks, eaten = framing.cut(data)
+        except BadRequest as error:
+            body.end(error)
+            self._framing = None
+            self._closing = True
+            return b""
+        body.push(*blocks)
+        if framing.ended:
+            self._framing = None
+            self._body_ended()
+        return data[eaten:]
 
     def _feed_body(self) -> None:
         """Gives the buffer's share to the body that is being read, or throws it away when nobody wants it."""

@@ -35,7 +35,7 @@ def confine() -> None:
     process.set_name("hakobu-worker")
     process.set_dumpable(False)
     os.umask(0)
-    os.nice(5)  # whoever asks the engine for something small comes first
+    os.nice(3)  # whoever asks the engine for something small comes first
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     if os.geteuid() == 0:
