@@ -21,10 +21,10 @@ class ClientError(Exception):
 
 
 class EngineError(ClientError):
-    """The engine answered with an error: its HTTP status and its own words."""
+    """The engine answered with an error: its HTTP status, its own words, and (not Docker's) what to do about it."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
         self.status = status
 
     def __str__(self) -> str:

@@ -300,10 +300,11 @@ class Transport:
 
 def engine_error(head: Head, body: bytes) -> EngineError:
     """The engine's own words, out of a JSON error or of plain text."""
-    message = body.decode("utf-8", "replace").strip()
+    message, hint = body.decode("utf-8", "replace").strip(), ""
     if head.get("content-type").startswith("application/json"):
         try:
-            message = str(codec.decode(body)["message"])
+            said = codec.decode(body)
+            message, hint = str(said["message"]), str(said.get("hint") or "")
         except (ValueError, KeyError, TypeError):
             pass
-    return EngineError(head.status, message or head.reason)
+    return EngineError(head.status, message or head.reason, hint)

@@ -17,9 +17,7 @@ def ipam_config(subnets: list[str], gateways: list[str], ranges: list[str], fore
         if gateways or ranges or foreign:
             raise ValueError("every ip-range or gateway must have a corresponding subnet")
         return []
-    from ipaddress import ip_network
-
-    networks: Networks = {subnet: ip_network(_checked(subnet), strict=False) for subnet in subnets}
+    networks: Networks = {subnet: _parsed(subnet) for subnet in subnets}
     names = list(networks)
     for index, name in enumerate(names):
         for other in names[:index]:
@@ -36,10 +34,15 @@ def ipam_config(subnets: list[str], gateways: list[str], ranges: list[str], fore
     return list(configs.values())
 
 
-def _checked(subnet: str) -> str:
-    if "/" not in subnet:
-        raise ValueError(f"invalid CIDR address: {subnet}")
-    return subnet
+def _parsed(subnet: str) -> IPv4Network | IPv6Network:
+    from ipaddress import ip_network
+
+    try:
+        if "/" in subnet:
+            return ip_network(subnet, strict=False)
+    except ValueError:
+        pass
+    raise ValueError(f"invalid CIDR address: {subnet}")
 
 
 def _place(

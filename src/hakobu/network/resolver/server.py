@@ -29,7 +29,7 @@ from hakobu.network.resolver.names import SnapshotFile
 from hakobu.network.resolver.upstream import Upstream, receive_exactly
 
 VERSION = 1
-IDLE_S = 5.0
+IDLE_S = 2.0
 TCP_IDLE_S = 10.0
 QUESTIONS_AT_ONCE = 256
 """Of one container; what comes beyond is dropped, and its resolver asks again."""

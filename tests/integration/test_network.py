@@ -1,0 +1,173 @@
+"""Networks through a real engine: ports, names, connect and disconnect, the daemon's death, others' rules."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.daemon import Daemon
+
+from hakobu.spec.instance import Instance
+
+SERVE = "mkdir -p /w; echo {} > /w/index.html; exec httpd -f -p 80 -h /w"
+
+
+def page(url: str) -> str:
+    """What is served there; a server that is just starting is waited for."""
+    for attempt in range(50):
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.read().decode().strip()
+        except (urllib.error.URLError, ConnectionError):
+            if attempt == 49:
+                raise
+            time.sleep(0.1)
+    return ""
+
+
+@pytest.fixture
+def app(engine: Daemon) -> Iterator[str]:
+    """A network of its own, removed with all that is on it."""
+    engine.hakobu("network", "create", "app")
+    yield "app"
+    engine.remove_all()
+    engine.hakobu("network", "rm", "app", check=False)
+
+
+@pytest.fixture
+def own() -> Iterator[Daemon]:
+    """An engine of the test's own, which it may kill; with the network `app`."""
+    folder = Path(tempfile.mkdtemp(prefix="hakobu-test-"))
+    daemon = Daemon(folder)
+    daemon.start()
+    try:
+        daemon.load("busybox")
+        daemon.hakobu("network", "create", "app")
+        yield daemon
+        daemon.remove_all()
+    finally:
+        daemon.stop()
+        # bridge and table stay with an engine that is only stopped, as docker's do
+        instance = Instance(f"{folder}/data", f"{folder}/exec")
+        subprocess.run(["ip", "link", "del", instance.default_bridge], check=True)
+        subprocess.run(["nft", "delete", "table", "inet", instance.nft_table], check=True)
+        shutil.rmtree(folder)
+
+
+def serve(engine: Daemon, name: str, *flags: str) -> None:
+    engine.hakobu("run", "-d", "--name", name, *flags, "busybox", "sh", "-c", SERVE.format(name))
+
+
+def inside(engine: Daemon, name: str, *argv: str) -> str:
+    return engine.hakobu("exec", name, *argv).stdout.strip()
+
+
+def test_a_published_port_is_served_from_everywhere(engine: Daemon, app: str) -> None:
+    serve(engine, "web", "--network", app, "--network-alias", "front", "-p", "18080:80")
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        assert page(f"http://{host}:18080/") == "web", host
+    serve(engine, "other", "--network", app)
+    gateway = re.search(r"default via ([0-9.]+)", inside(engine, "other", "ip", "route"))
+    assert gateway is not None
+    for url in ("http://web/", "http://front.app/", f"http://{gateway[1]}:18080/"):
+        assert inside(engine, "other", "wget", "-T", "5", "-qO-", url) == "web", url
+    # by its own published port, back to itself
+    assert inside(engine, "web", "wget", "-T", "5", "-qO-", f"http://{gateway[1]}:18080/") == "web"
+    engine.hakobu("rm", "-f", "web")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", 18080), 5)
+
+
+def test_a_refused_port_says_who_holds_it(engine: Daemon, app: str) -> None:
+    serve(engine, "holder", "-p", "18081:80")
+    refused = engine.hakobu("run", "-d", "--name", "late", "-p", "18081:80", "busybox", "true", check=False)
+    assert refused.returncode == 125
+    assert "Bind for 0.0.0.0:18081 failed: port is already allocated" in refused.stderr
+    assert "held by container holder" in refused.stderr
+    with socket.create_server(("127.0.0.1", 18082)):
+        refused = engine.hakobu("run", "--rm", "-p", "18082:80", "busybox", "true", check=False)
+    assert refused.returncode == 125 and f"(pid {os.getpid()})" in refused.stderr
+
+
+def test_a_running_container_joins_and_leaves_networks(engine: Daemon, app: str) -> None:
+    serve(engine, "web", "--network", app)
+    engine.hakobu("run", "-d", "--name", "guest", "busybox", "sleep", "1000")
+    engine.hakobu("network", "connect", "--alias", "visitor", app, "guest")
+    assert inside(engine, "guest", "wget", "-T", "5", "-qO-", "http://web/") == "web"
+    assert "Address: 1" in inside(engine, "web", "nslookup", "visitor")
+    engine.hakobu("network", "disconnect", "bridge", "guest")
+    assert "dev eth1" in inside(engine, "guest", "ip", "route").splitlines()[0]
+    engine.hakobu("network", "disconnect", app, "guest")
+    assert inside(engine, "guest", "ip", "-o", "link").count("\n") == 0
+
+
+def test_names_and_ports_live_on_without_the_daemon(own: Daemon) -> None:
+    engine = own
+    serve(engine, "one", "--network", "app")
+    serve(engine, "two", "--network", "app", "-p", "18083:80")
+    assert page("http://127.0.0.1:18083/") == "two"
+    engine.kill()
+    assert page("http://127.0.0.1:18083/") == "two"
+    engine.start()
+    assert page("http://127.0.0.1:18083/") == "two"
+    assert inside(engine, "one", "wget", "-T", "5", "-qO-", "http://two/") == "two"
+    engine.hakobu("rename", "two", "three")
+    assert inside(engine, "one", "wget", "-T", "5", "-qO-", "http://three/") == "two"
+    engine.hakobu("restart", "-t", "0", "three")
+    assert page("http://127.0.0.1:18083/") == "two"
+
+
+def test_a_killed_resolver_is_replaced(own: Daemon) -> None:
+    serve(own, "one", "--network", "app")
+    os.kill(resolver(own), signal.SIGKILL)
+    # noticed at the next start; ten seconds at the latest
+    serve(own, "two", "--network", "app")
+    assert "Address: 1" in inside(own, "one", "nslookup", "two")
+
+
+def resolver(engine: Daemon) -> int:
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cmdline") as file:
+                    line = file.read()
+            except OSError:
+                continue
+            if "hakobu.network.resolver" in line and str(engine.socket.parent) in line:
+                return int(entry)
+    raise AssertionError("no resolver runs")
+
+
+def test_internal_networks_lead_nowhere(engine: Daemon) -> None:
+    engine.hakobu("network", "create", "--internal", "closed")
+    try:
+        out = engine.hakobu(
+            "run", "--rm", "--network", "closed", "busybox", "sh", "-c", "ip route; nslookup example.org || true"
+        ).stdout
+        assert "default" not in out and "NXDOMAIN" in out
+    finally:
+        engine.hakobu("network", "rm", "closed")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("run", "--rm", "--ip", "172.17.0.9", "busybox", "true"), "supported on user defined networks only"),
+        (("network", "create", "--subnet", "300.0.0.0/8", "bad"), "invalid CIDR address: 300.0.0.0/8"),
+        (("network", "create", "host"), "predefined"),
+        (("network", "rm", "bridge"), "pre-defined network and cannot be removed"),
+        (("network", "rm", "nowhere"), "network nowhere not found"),
+    ],
+)
+def test_what_docker_refuses_is_refused_in_its_words(engine: Daemon, argv: tuple[str, ...], said: str) -> None:
+    refused = engine.hakobu(*argv, check=False)
+    assert refused.returncode != 0 and said in refused.stderr
