@@ -10,10 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.daemon import Daemon
-from tests.leaks import isolated_session, need, no_leaks
+from tests.integration.daemon import Daemon, image_archive
+from tests.leaks import isolate, need, no_leaks
 
-__all__ = ["isolated_session", "no_leaks"]
+__all__ = ["no_leaks"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def isolated_session() -> None:
+    """The images first: behind the isolation there is no mirror of Debian's to make them from."""
+    need(shutil.which("mmdebstrap") is not None, "mmdebstrap")
+    for name in ("busybox", "nginx"):
+        image_archive(name)
+    isolate()
 
 
 def _warm(daemon: Daemon) -> None:
