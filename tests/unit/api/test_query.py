@@ -7,8 +7,10 @@ from hakobu.api.application import DockerApplication
 from hakobu.api.http.exchange import Exchange, Peer, Reply, Request
 from hakobu.api.http.head import Head
 from hakobu.api.render.container import status_text
+from hakobu.api.render.image import shared_sizes
 from hakobu.api.table import ROUTES
 from hakobu.api.time import human_span, rfc3339_nano
+from hakobu.engine.services import Image
 from hakobu.errors import HakobuError, Kind
 from hakobu.spec.container import Health, State, Status
 from hakobu.wire.operation import OPERATIONS
@@ -160,3 +162,13 @@ def test_fields_by_version():
     assert value == {"VirtualSize": 1, "Id": 3}
     fit("image", value, ApiVersion(1, 44))
     assert value == {"Id": 3}
+
+
+def test_shared_sizes_count_layers_that_stand_on_the_same_ones():
+    def image(name: str, *diff_ids: str) -> Image:
+        config = {"rootfs": {"diff_ids": list(diff_ids)}}
+        sizes = tuple(range(1, len(diff_ids) + 1))
+        return Image(id=name, references=(), digests=(), created_ns=0, size_bytes=0, config=config, layer_sizes=sizes)
+
+    images = [image("one", "a", "b"), image("two", "a", "c"), image("three", "c")]
+    assert shared_sizes(images) == {"one": 1, "two": 1, "three": 0}

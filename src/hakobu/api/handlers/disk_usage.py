@@ -32,9 +32,11 @@ async def disk_usage(services: Services, request: Request) -> Reply:
         value["LayersSize"] = usage.get("layers_size", 0)
         # Clients count an image as in use, and its space as not to be had, by its containers.
         users = Counter(str(container["ImageID"]) for container in containers)
+        images = await services.images.list(all=True)
+        shared = image_render.shared_sizes(images)
         value["Images"] = [
-            image_render.summary(image, request.version, shared_size=0, containers=users[image.id])
-            for image in await services.images.list(all=True)
+            image_render.summary(image, request.version, shared_size=shared[image.id], containers=users[image.id])
+            for image in images
         ]
     if "container" in kinds:
         value["Containers"] = containers

@@ -27,9 +27,13 @@ async def list_(services: Services, request: Request) -> Reply:
     old = query.text(request, "filter")
     if old and "reference" not in filters:
         filters["reference"] = (old,)
-    shared = 0 if query.flag(request, "shared-size") else -1
     images = await services.images.list(all=query.flag(request, "all"), filters=filters)
-    return reply.json([render.summary(image, request.version, shared_size=shared) for image in images])
+    shared: dict[str, int] = {}
+    if query.flag(request, "shared-size"):
+        shared = render.shared_sizes(await services.images.list(all=True))
+    return reply.json(
+        [render.summary(image, request.version, shared_size=shared.get(image.id, -1)) for image in images]
+    )
 
 
 def inspect(services: Services, request: Request) -> Reply:

@@ -1,6 +1,7 @@
 """Images as list, inspect and history show them; what the OCI configuration says, in Docker's words."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hakobu.api.time import rfc3339_nano
@@ -49,12 +50,31 @@ def summary(image: Image, version: ApiVersion, *, shared_size: int = -1, contain
     return value
 
 
+def shared_sizes(images: Sequence[Image]) -> dict[str, int]:
+    """Image id to the bytes of its layers that other images have too: the same layers on the same ones below."""
+    users = Counter(chain for image in images for chain in _chains(image))
+    return {
+        image.id: sum(size for chain, size in zip(_chains(image), image.layer_sizes, strict=False) if users[chain] > 1)
+        for image in images
+    }
+
+
+def _chains(image: Image) -> list[tuple[str, ...]]:
+    """For each layer what it stands on and itself, which is what makes two layers one on disk."""
+    diff_ids = tuple(str(diff_id) for diff_id in _diff_ids(image))
+    return [diff_ids[: index + 1] for index in range(len(diff_ids))]
+
+
+def _diff_ids(image: Image) -> list[Json]:
+    root = image.config.get("rootfs")
+    found = root.get("diff_ids") if isinstance(root, dict) else None
+    return found if isinstance(found, list) else []
+
+
 def inspect(image: Image, version: ApiVersion) -> dict[str, Any]:
     document = image.config
     given = document.get("config")
     config = {**_EMPTY_CONFIG, **(given if isinstance(given, dict) else {})}
-    root = document.get("rootfs")
-    diff_ids = root.get("diff_ids") if isinstance(root, dict) else None
     value: dict[str, Any] = {
         "Id": image.id,
         "RepoTags": list(image.references),
@@ -72,7 +92,7 @@ def inspect(image: Image, version: ApiVersion) -> dict[str, Any]:
         "Size": image.size_bytes,
         "VirtualSize": image.size_bytes,
         "GraphDriver": {"Data": None, "Name": "overlay2"},
-        "RootFS": {"Type": "layers", "Layers": diff_ids or []},
+        "RootFS": {"Type": "layers", "Layers": _diff_ids(image)},
         "Metadata": {"LastTagTime": rfc3339_nano(image.last_tagged_ns)},
     }
     if _text(document, "variant"):
