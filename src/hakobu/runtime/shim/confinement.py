@@ -50,15 +50,24 @@ class Confinement:
             return
         self._loop.watch(self._watch.fd, IN, lambda _: self._woken())
 
-    def _woken(self) -> None:
-        if self._watch is not None and (new := self._watch.take()):
-            self._kills += new
-            self._oom()
+    def _woken(self, again_s: float = 0.002) -> None:
+        """v1 tells that memory has run out before it kills and counts: then the counter is read again, a few times."""
+        if self._count() or self._watch is None or again_s > 0.2:
+            return
+        self._loop.after(again_s, lambda: self._woken(again_s * 2))
+
+    def _count(self) -> bool:
+        """Reports what was killed since the last look."""
+        if self._watch is None or not (new := self._watch.take()):
+            return False
+        self._kills += new
+        self._oom()
+        return True
 
     def oom_killed(self) -> bool:
         """Whether the kernel killed something here; asked when init has ended, so the counter is read once more."""
         if self._watch is not None:
-            self._kills += self._watch.take()
+            self._count()
             self._loop.forget(self._watch.fd)
             self._watch.close()
             self._watch = None
