@@ -212,6 +212,8 @@ class Bed:
     async def follow(self) -> None:
         async for event in self.shims.events():
             self.seen.append(event)
+            if event.kind == "exit" and event.exec_id:
+                await self.shims.acknowledge(event.container_id, event.exec_id)
             if event.kind == "exit" and event.exit is not None and event.container_id in self.boxes:
                 future = self.boxes[event.container_id].exit_of(event.exec_id)
                 if not future.done():

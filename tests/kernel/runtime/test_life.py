@@ -9,8 +9,9 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from tests.kernel.runtime.bed import Bed, config, in_bed, read_all, unframe
+from tests.kernel.runtime.bed import Bed, Box, config, in_bed, read_all, unframe
 
+from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.link import Shims
 from hakobu.spec.plan import Attachment, Created, Exit, LogTarget, RuntimeEvent
 from hakobu.spec.step import Place, Step
@@ -225,5 +226,36 @@ def test_an_exec_s_output_is_complete_when_its_end_is_told(tmp_path: Path) -> No
             code, out, _ = await box.output_of("sh", "-c", "seq 1 5000; exit 3")
             assert (code, len(out.splitlines())) == (3, 5000)
         assert unframe(b"") == (b"", b"")
+
+    in_bed(tmp_path, body)
+
+
+def test_a_storm_of_starts_and_execs_leaves_nothing(tmp_path: Path) -> None:
+    async def body(bed: Bed) -> None:
+        gate = asyncio.Semaphore(6)
+        endings = ((("true",), 0), (("nosuch",), 127), (("sh", "-c", "exit 3"), 3))
+
+        async def start(number: int) -> None:
+            argv, code = endings[number % 3]
+            async with gate:
+                box = bed.box(config(*argv))
+                try:
+                    assert (await box.run()).code == code
+                except StepFailed as failure:
+                    assert failure.exit_code == code
+                await bed.shims.delete(box.id)
+
+        async def execute(box: Box, number: int) -> None:
+            async with gate:
+                out = f"{number}\n".encode()
+                assert await box.output_of("sh", "-c", f"echo {number}; exit {number % 7}") == (number % 7, out, b"")
+
+        await asyncio.gather(*(start(n) for n in range(36)))
+        box = bed.box(config("sleep", "1000"))
+        shim = f"/proc/{(await box.start()).shim_pid}"
+        before = len(os.listdir(f"{shim}/fd"))
+        await asyncio.gather(*(execute(box, n) for n in range(36)))
+        assert len(os.listdir(f"{shim}/fd")) == before
+        assert not [name for name in os.listdir(tmp_path / "shims") if len(name) == 64 and name != box.id]
 
     in_bed(tmp_path, body)
