@@ -171,3 +171,35 @@ def test_internal_networks_lead_nowhere(engine: Daemon) -> None:
 def test_what_docker_refuses_is_refused_in_its_words(engine: Daemon, argv: tuple[str, ...], said: str) -> None:
     refused = engine.hakobu(*argv, check=False)
     assert refused.returncode != 0 and said in refused.stderr
+
+
+def left_on_host(instance: Instance) -> dict[str, str]:
+    """What containers have on the host's side: cables, ports in the maps."""
+    links = subprocess.run(["ip", "-br", "link", "show", "type", "veth"], check=True, capture_output=True, text=True)
+    table = subprocess.run(
+        ["nft", "list", "table", "inet", instance.nft_table], check=True, capture_output=True, text=True
+    ).stdout
+    maps = re.findall(r"(?:map (?:any)?ports\d|set hairpin) \{[^}]*elements = \{([^}]*)", table)
+    return {"veth": links.stdout.strip(), "ports": " ".join(maps)}
+
+
+@pytest.mark.parametrize("point", ["port.reserve", "route.add", "program.execute"])
+def test_a_start_that_fails_anywhere_leaves_nothing_of_its_network(own: Daemon, point: str) -> None:
+    own.stop()
+    failing = Daemon(own.folder, flags=("--debug-failpoints", point))
+    failing.start()
+    for _ in range(5):
+        failed = failing.hakobu("run", "--rm", "-p", "18090:80", "busybox", "true", check=False)
+        assert failed.returncode == 125 or point == "program.execute", failed.stderr
+        assert failed.returncode != 0
+    failing.stop()
+    instance = Instance(f"{own.folder}/data", f"{own.folder}/exec")
+    deadline = time.monotonic() + 5
+    while (left := left_on_host(instance)) != {"veth": "", "ports": ""} and time.monotonic() < deadline:
+        time.sleep(0.1)  # the kernel takes a namespace away in its own time
+    assert left == {"veth": "", "ports": ""}
+    own.start()
+    out = own.hakobu("run", "--rm", "-p", "18090:80", "busybox", "ip", "-4", "-o", "addr", "show", "eth0").stdout
+    assert "172.17.0.2/16" in out
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", 18090), 5)
