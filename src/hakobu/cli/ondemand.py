@@ -65,9 +65,14 @@ def start(endpoint: Endpoint) -> None:
     uid = os.getuid()
     env = dict(os.environ)
     folder = os.path.dirname(endpoint.address)
-    os.makedirs(folder, 0o700, exist_ok=True)
     log = log_path(env, uid)
-    os.makedirs(os.path.dirname(log), 0o700, exist_ok=True)
+    for path in (folder, os.path.dirname(log)):
+        try:
+            os.makedirs(path, 0o700, exist_ok=True)
+        except OSError as e:
+            reason = (e.strerror or str(e)).lower()
+            message = f"no engine runs at {endpoint.url}, and none can be started: {path} cannot be made: {reason}"
+            raise Failure(f"{message}\n(set XDG_RUNTIME_DIR and XDG_STATE_HOME, or name an engine with -H)") from None
     lock_fd = os.open(f"{folder}/start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _lock(lock_fd)

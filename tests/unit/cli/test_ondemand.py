@@ -80,6 +80,15 @@ def test_the_engine_is_started_in_a_session_of_its_own(tmp_path, monkeypatch, en
     assert os.stat(f"{tmp_path}/run").st_mode & 0o777 == 0o700
 
 
+def test_a_place_that_cannot_be_made_is_told(tmp_path, endpoint):
+    (tmp_path / "run").write_text("not a directory")
+    endpoint.start = ondemand.start
+    endpoint.address = f"{tmp_path}/run/below/hakobu.sock"
+    with pytest.raises((Failure, CannotConnect)) as caught:
+        ondemand.start(endpoint)
+    assert "none can be started" in str(caught.value)
+
+
 def test_somebody_elses_engine_is_not_started(tmp_path):
     with pytest.raises(CannotConnect, match="Is the docker daemon running"):
         connect(Endpoint(f"unix://{tmp_path}/none.sock"))
