@@ -82,6 +82,10 @@ class Applier:
             opened = make_directories(self._root_fd, path, 0o755)
         except NotADirectoryError:
             raise BadArchive(f"the archive has an entry below something that is no directory: {path!r}") from None
+        except OSError as e:
+            if e.errno != errno.ELOOP:
+                raise
+            raise BadArchive(f"the archive has an entry below a link that leads to itself: {path!r}") from None
         self._parents[parts] = opened
         if len(self._parents) > _OPEN_DIRECTORIES:
             os.close(self._parents.popitem(last=False)[1])
