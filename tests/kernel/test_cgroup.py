@@ -254,12 +254,16 @@ def test_a_bad_limit_names_its_file(limited: Cgroup) -> None:
 
 
 def test_a_missing_controller_is_named() -> None:
-    if LAYOUT.has("rdma"):
-        need(False, "an absent controller")
+    asked = {
+        "rdma": Resources(rdma={"mlx5_0": {"hcaHandles": 1}}),
+        "net_cls": Resources(network_class_id=1),
+        "net_prio": Resources(network_priorities={"lo": 1}),
+    }
+    name = next(name for name in asked if not LAYOUT.has(name))
     made = open_tree().cgroup(f"/{NAME}/lacking")
-    with pytest.raises(MissingController, match="controller rdma is not available") as caught:
-        made.create(Resources(rdma={"mlx5_0": {"hcaHandles": 1}}))
-    assert caught.value.controller == "rdma"
+    with pytest.raises(MissingController, match=f"controller {name} is not available") as caught:
+        made.create(asked[name])
+    assert caught.value.controller == name
     made.delete()
     open_tree().cgroup(f"/{NAME}").delete()
 
