@@ -128,7 +128,11 @@ def main_job() -> None:
 
 
 def wait_for_daemon(daemon: "subprocess.Popen[bytes]") -> str:
-    deadline = time.monotonic() + 60
+    """Its socket first: a client that finds none starts an engine of its own, on demand."""
+    deadline = time.monotonic() + 120
+    while not os.path.exists("/run/hakobu/hakobu.sock"):
+        assert daemon.poll() is None and time.monotonic() < deadline, f"no socket; the daemon's end: {daemon.poll()}"
+        time.sleep(0.2)
     while True:
         done = subprocess.run(["hakobu", "version"], env=ENVIRONMENT, capture_output=True, text=True)
         if done.returncode == 0:
