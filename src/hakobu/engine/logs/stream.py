@@ -15,10 +15,18 @@ from hakobu.engine.logs.files import total_bytes
 from hakobu.engine.logs.lines import Past, renderer
 from hakobu.engine.logs.scan import Scan
 from hakobu.engine.services import LogQuery
+from hakobu.errors import HakobuError
 from hakobu.kernel.inotify import Watch
 
 SMALL_BYTES = 512 << 10
 _CHUNK = 1 << 18
+
+
+class LogReaderFailed(HakobuError):
+    """The process that scans large logs ended without saying where it stopped: what was sent is not all."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"reading the log {path} ended too early", hint="the daemon's log has the reader's last words")
 
 
 async def stream(path: str, query: LogQuery, framed: bool, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
@@ -65,8 +73,10 @@ async def _by_process(path: str, query: LogQuery, framed: bool, where: dict[str,
     try:
         async for chunk in _chunks(out_read):
             yield chunk
-        if said := await loop.run_in_executor(None, os.read, end_read, 4096):
-            where |= {k: int(v) for k, v in json.loads(said).items()}
+        said = await loop.run_in_executor(None, os.read, end_read, 4096)
+        if not said:
+            raise LogReaderFailed(path)
+        where |= {k: int(v) for k, v in json.loads(said).items()}
     finally:
         os.close(out_read)
         os.close(end_read)
