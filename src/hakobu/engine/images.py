@@ -274,12 +274,21 @@ class ImageService:
             familiar = Reference.parse(name).familiar
             told.append({"Untagged": familiar})
             object_event(self._events, "image", "untag", record.id, name=familiar)
+            told += [{"Untagged": _familiar_digest(d)} for d in await self._untag_digests(record.id, name)]
         return told
+
+    async def _untag_digests(self, image_id: str, name: str) -> tuple[str, ...]:
+        """A repository whose last tag of the image went takes its digests along, as Docker's does."""
+        repository = Reference.parse(name).repository
+        if any(Reference.parse(t).repository == repository for t in self._stores.images.tags_of(image_id)):
+            return ()
+        return await asyncio.to_thread(self._stores.images.drop_digests, image_id, repository)
 
     async def _delete(self, record: ImageRecord, told: "list[dict[str, str]]") -> None:
         if any(c.image_id == record.id for c in self._records):
             return  # forced: its containers keep the layers, the names are gone
-        told += [{"Untagged": _familiar_digest(d)} for d in record.digests]
+        left = self._stores.images.get(record.id)
+        told += [{"Untagged": _familiar_digest(d)} for d in left.digests]
         await asyncio.to_thread(self._stores.images.remove, record.id)
         told.append({"Deleted": record.id})
         object_event(self._events, "image", "delete", record.id, name=record.id)

@@ -20,13 +20,9 @@ from hakobu.store.archive.entry import BadArchive
 from hakobu.store.arrivals import Arrivals
 from hakobu.store.content import Content
 from hakobu.store.imagebook import ImageBook, ImageRecord
-from hakobu.store.layers.inflate import compression_of
+from hakobu.store.layout import descriptors, manifest_of
 from hakobu.store.pool import WorkerPool
 from hakobu.store.snapshots import LayerFacts, Snapshots
-
-OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
-OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
-_SUFFIX = {"gzip": "+gzip", "zstd": "+zstd"}
 
 
 class LayerMismatch(HakobuError):
@@ -129,7 +125,7 @@ class Archives:
         """`chosen` are images with the full references to write for each."""
         files: list[tuple[str, dict[str, str]]] = []
         docker: list[dict[str, Any]] = []
-        descriptors: list[Descriptor] = []
+        found: list[Descriptor] = []
         seen: set[str] = set()
         for image, references in chosen:
             manifest = self._manifest(image)
@@ -143,14 +139,14 @@ class Archives:
                     "Layers": [_blob(str(layer.digest)) for layer in manifest.layers],
                 }
             )
-            descriptors += _descriptors(digest, len(data), manifest.media_type, references)
+            found += descriptors(digest, len(data), manifest.media_type, references)
             files.append((_blob(str(digest)), {"text": data.decode()}))
             for blob in (image.id, *(str(layer.digest) for layer in manifest.layers)):
                 if blob not in seen:
                     seen.add(blob)
                     files.append((_blob(blob), {"path": self._content.path(Digest.parse(blob))}))
         files += [
-            ("index.json", {"text": Index(manifests=tuple(descriptors)).to_bytes().decode()}),
+            ("index.json", {"text": Index(manifests=tuple(found)).to_bytes().decode()}),
             ("manifest.json", {"text": json.dumps(docker, separators=(",", ":"))}),
             ("oci-layout", {"text": '{"imageLayoutVersion":"1.0.0"}'}),
         ]
@@ -163,18 +159,7 @@ class Archives:
             found = parse_manifest(self._content.read(Digest.parse(image.manifest)))
             if isinstance(found, Manifest):
                 return found
-        layers: list[Descriptor] = []
-        for diff_id, blob in zip(image.diff_ids, image.layers, strict=True):
-            digest = Digest.parse(blob)
-            suffix = "" if blob == diff_id else _SUFFIX.get(self._compression(digest), "")
-            layers.append(Descriptor(media_type=OCI_LAYER + suffix, digest=digest, size=self._content.size(digest)))
-        config = Digest.parse(image.id)
-        described = Descriptor(media_type=OCI_CONFIG, digest=config, size=self._content.size(config))
-        return Manifest(config=described, layers=tuple(layers))
-
-    def _compression(self, digest: Digest) -> str:
-        with open(self._content.path(digest), "rb") as file:
-            return compression_of(file.read(6))
+        return manifest_of(self._content, Digest.parse(image.id), map(Digest.parse, image.layers))
 
     def manifest(self, image: ImageRecord) -> Manifest:
         return self._manifest(image)
@@ -182,23 +167,6 @@ class Archives:
 
 def _blob(digest: str) -> str:
     return f"blobs/sha256/{digest.removeprefix('sha256:')}"
-
-
-def _descriptors(digest: Digest, size: int, media_type: str, references: Sequence[str]) -> list[Descriptor]:
-    if not references:
-        return [Descriptor(media_type=media_type, digest=digest, size=size)]
-    return [
-        Descriptor(
-            media_type=media_type,
-            digest=digest,
-            size=size,
-            annotations={
-                "io.containerd.image.name": reference,
-                "org.opencontainers.image.ref.name": reference.rpartition(":")[2],
-            },
-        )
-        for reference in references
-    ]
 
 
 def _layer(name: str, layers: dict[str, dict[str, Any]], links: dict[str, str]) -> dict[str, Any]:

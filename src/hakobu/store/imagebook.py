@@ -4,6 +4,7 @@ An image is named by the digest of its configuration, as Docker does. References
 (`docker.io/library/nginx:latest`).
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -16,8 +17,9 @@ from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.spec.digest import Digest, is_digest
 from hakobu.spec.image_config import ImageConfig
 from hakobu.spec.reference import BadReference, Reference
-from hakobu.store.content import Content
+from hakobu.store.content import Content, NoSuchBlob
 from hakobu.store.database import Connection, Database
+from hakobu.store.layout import manifest_of, names_in_index, write_index
 
 
 class NoSuchImage(HakobuError):
@@ -71,6 +73,18 @@ class ImageBook:
             record = _decode(text)
             self._images[record.id] = record
         self._tags = {r: i for r, i in tags if i in self._images}
+        if self._database.lost:
+            self._restore_names()
+
+    def _restore_names(self) -> None:
+        """After the database was lost: the index on disk still says how images were called."""
+        by_manifest = {i.manifest: i.id for i in self._images.values() if i.manifest}
+        for manifest, reference in names_in_index(self._content):
+            image_id = by_manifest.get(manifest)
+            if image_id is not None and reference not in self._tags:
+                statement, values = "INSERT OR IGNORE INTO tags VALUES (?, ?, ?)", (reference, image_id, time.time_ns())
+                self._database.call(lambda c, s=statement, v=values: c.execute(s, v) and None)
+                self._tags[reference] = image_id
 
     # Reading
 
@@ -141,6 +155,8 @@ class ImageBook:
                 record = replace(record, digests=digests, parent=record.parent or old.parent)
             if names:
                 record = replace(record, tagged_ns=now)
+            if not record.manifest:
+                record = replace(record, manifest=self._make_manifest(record))
 
             def job(connection: Connection) -> None:
                 connection.put("images", record.id, "", json.dumps(asdict(record)))
@@ -150,20 +166,36 @@ class ImageBook:
             self._database.call(job)
             self._images[record.id] = record
             self._tags |= dict.fromkeys(names, record.id)
+            self._write_index()
+
+    def _make_manifest(self, record: ImageRecord) -> str:
+        """For what came without one; a layer whose blob is not in the store cannot be described."""
+        if not all(record.layers):
+            return ""
+        manifest = manifest_of(self._content, Digest.parse(record.id), map(Digest.parse, record.layers))
+        return str(self._content.put(manifest.to_bytes()))
+
+    def _write_index(self) -> None:
+        """Best effort: what counts is in the database."""
+        with contextlib.suppress(OSError, NoSuchBlob):
+            write_index(self._content, {i.manifest: self.tags_of(i.id) for i in self._images.values() if i.manifest})
 
     def untag(self, reference: str) -> None:
         with self._lock:
             self._database.call(lambda c: c.execute("DELETE FROM tags WHERE reference = ?", (reference,)) and None)
             self._tags.pop(reference, None)
+            self._write_index()
 
-    def drop_digests(self, image_id: str, repository: str) -> None:
-        """A repository whose last name goes takes its digests with it."""
+    def drop_digests(self, image_id: str, repository: str) -> tuple[str, ...]:
+        """Forgets the digests by which a repository names the image; gives those it forgot."""
         with self._lock:
             record = self._images[image_id]
-            left = tuple(d for d in record.digests if not d.startswith(f"{repository}@"))
-            if left != record.digests:
-                self._images[image_id] = record = replace(record, digests=left)
+            gone = tuple(d for d in record.digests if d.startswith(f"{repository}@"))
+            if gone:
+                record = replace(record, digests=tuple(d for d in record.digests if d not in gone))
                 self._database.call(lambda c: c.put("images", record.id, "", json.dumps(asdict(record))))
+                self._images[image_id] = record
+            return gone
 
     def remove(self, image_id: str) -> None:
         def job(connection: Connection) -> None:
@@ -175,6 +207,7 @@ class ImageBook:
             self._images.pop(image_id, None)
             self._configs.pop(image_id, None)
             self._tags = {r: i for r, i in self._tags.items() if i != image_id}
+            self._write_index()
 
     def used_layers(self) -> frozenset[str]:
         with self._lock:

@@ -208,6 +208,31 @@ def test_layers_are_shared_and_survive_a_restart(stores: Stores, tmp_path: Path)
         again.close()
 
 
+def test_the_store_is_an_oci_layout_and_gives_names_back_after_the_database_was_lost(
+    stores: Stores, tmp_path: Path
+) -> None:
+    (image_id,) = load(stores, archive(BASE, TOP))
+    layout = Path(stores.content.directory)
+    index = json.loads((layout / "index.json").read_bytes())
+    (described,) = index["manifests"]
+    assert described["annotations"]["io.containerd.image.name"] == "docker.io/library/test:1"
+    manifest = json.loads((layout / "blobs/sha256" / described["digest"][7:]).read_bytes())
+    assert manifest["config"]["digest"] == image_id
+    assert all(
+        (layout / "blobs/sha256" / part["digest"][7:]).stat().st_size == part["size"] for part in manifest["layers"]
+    )
+    stores.close()
+    for copy in (tmp_path / "data").glob("state.db*"):
+        copy.unlink()
+    (tmp_path / "data/state.db").write_bytes(b"ruined" * 1000)
+    again = open_stores(Instance(str(tmp_path / "data"), str(tmp_path / "run")))
+    try:
+        assert again.images.get("test:1").id == image_id
+        assert again.database.lost
+    finally:
+        again.close()
+
+
 def test_what_interrupted_work_left_is_gone_after_the_next_start(stores: Stores, tmp_path: Path) -> None:
     load(stores, archive(BASE))
     stores.close()
