@@ -2,11 +2,14 @@
 
     snapshots/<n>/fs          a layer, read-only once it is recorded
     snapshots/<n>/{fs,work}   a container's upper and work directories
+    snapshots/<n>/owner.json  whose it is: read only after the database was lost
 
 Invariant: a directory exists for good only when the database knows it; what it does not know is removed at the
 daemon's start. Nothing is mounted here: the overlay is made in the container's own mount namespace.
 """
 
+import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -14,8 +17,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hakobu.errors import HakobuError, Kind
+from hakobu.spec.bounded import Fields, load_json
 from hakobu.spec.digest import Digest
 from hakobu.spec.rootfs import InitEntry, Rootfs
+from hakobu.spec.step import Json
 from hakobu.store.database import Connection, Database
 
 MAX_LAYERS = 125
@@ -52,6 +57,8 @@ class Snapshots:
     def __init__(self, directory: str, database: Database) -> None:
         self._directory, self._database = directory, database
         os.makedirs(directory, mode=0o711, exist_ok=True)
+        if database.lost:
+            database.call(self._restore)
         # what the tables hold, so that a start reads memory: written behind each job's success
         self._layers, self._own = database.call(_read)
 
@@ -75,6 +82,7 @@ class Snapshots:
             if connection.execute("SELECT 1 FROM layers WHERE key = ?", (key,)).fetchone():
                 return None
             number = _next(connection)
+            self._sign(directory, {"layer": key, "size": size})
             os.rename(f"{self._directory}/{directory}", f"{self._directory}/{number}")
             connection.execute("INSERT INTO layers VALUES (?, ?, ?, '')", (key, number, size))
             return number
@@ -106,11 +114,14 @@ class Snapshots:
         return freed
 
     def layer_paths(self, diff_ids: Sequence[Digest]) -> tuple[str, ...]:
-        """Directories relative to the snapshots', from top to bottom."""
+        """Directories relative to the snapshots', from top to bottom.
+
+        Of equal layers the upper one says all that the lower did, and overlayfs takes no directory twice.
+        """
         if len(diff_ids) > MAX_LAYERS:
             raise TooManyLayers(len(diff_ids))
         found: list[str] = []
-        for diff_id in reversed(diff_ids):
+        for diff_id in dict.fromkeys(reversed(diff_ids)):
             layer = self._layers.get(str(diff_id))
             if layer is None:
                 raise NoSuchLayer(str(diff_id))
@@ -130,6 +141,7 @@ class Snapshots:
             connection.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?)", (container_id, number, image_id, _INIT_KEY))
             for name in ("fs", "work"):
                 os.makedirs(f"{self._directory}/{number}/{name}", mode=0o711 if name == "work" else 0o755)
+            self._sign(str(number), {"container": container_id, "image": image_id})
             return number
 
         self.layer_paths(diff_ids)
@@ -152,6 +164,29 @@ class Snapshots:
     def containers(self) -> dict[str, str]:
         """Container id to image id, of every snapshot."""
         return {container_id: image_id for container_id, (_, image_id) in self._own.items()}
+
+    def _sign(self, name: str, owner: dict[str, Json]) -> None:
+        fd = os.open(f"{self._directory}/{name}/owner.json", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with open(fd, "w") as file:
+            json.dump(owner, file)
+
+    def _restore(self, connection: Connection) -> None:
+        """After the database was lost: every signed directory is what it was, so that `clean` does not take it."""
+        numbers = sorted(int(n) for n in os.listdir(self._directory) if n.isascii() and n.isdigit())
+        for number in numbers:
+            with contextlib.suppress(OSError, HakobuError):
+                self._restore_one(connection, number)
+        connection.set_meta("next_snapshot", str(max([0, *numbers]) + 1))
+
+    def _restore_one(self, connection: Connection, number: int) -> None:
+        with open(f"{self._directory}/{number}/owner.json", "rb") as file:
+            owner = Fields.of(load_json(file.read(4096), what="owner"), "owner")
+        if layer := owner.string("layer"):
+            values = (layer, number, owner.integer("size"))
+            connection.execute("INSERT OR IGNORE INTO layers VALUES (?, ?, ?, '')", values)
+        elif container := owner.string("container"):
+            row = (container, number, owner.string("image"), _INIT_KEY)
+            connection.execute("INSERT OR IGNORE INTO snapshots VALUES (?, ?, ?, ?)", row)
 
     def clean(self) -> int:
         """Removes directories that the database does not know; only at the daemon's start. How many."""

@@ -127,6 +127,10 @@ def rootfs_files(stores: Stores, image_id: str, container: str = "a" * 64) -> di
         os.close(tree_fd)
 
 
+def diffs(stores: Stores, image_id: str) -> tuple[Digest, ...]:
+    return tuple(Digest.parse(d) for d in stores.images.get(image_id).diff_ids)
+
+
 @pytest.mark.parametrize("form", ["plain", "gzip", "zstd", "layers gzip", "layers zstd"])
 def test_what_is_loaded_is_what_a_container_sees(stores: Stores, form: str) -> None:
     pack = {"gzip": lambda d: gzip.compress(d, 1), "zstd": zstandard.compress}.get(form.removeprefix("layers "))
@@ -218,9 +222,11 @@ def test_the_store_is_an_oci_layout_and_gives_names_back_after_the_database_was_
     assert described["annotations"]["io.containerd.image.name"] == "docker.io/library/test:1"
     manifest = json.loads((layout / "blobs/sha256" / described["digest"][7:]).read_bytes())
     assert manifest["config"]["digest"] == image_id
-    assert all(
-        (layout / "blobs/sha256" / part["digest"][7:]).stat().st_size == part["size"] for part in manifest["layers"]
-    )
+    sizes = [(layout / "blobs/sha256" / part["digest"][7:]).stat().st_size for part in manifest["layers"]]
+    assert sizes == [part["size"] for part in manifest["layers"]]
+    before = rootfs_files(stores, image_id)
+    upper = Path(stores.snapshots.directory, stores.snapshots.rootfs("a" * 64, diffs(stores, image_id)).upper)
+    (upper / "mine").write_bytes(b"precious")
     stores.close()
     for copy in (tmp_path / "data").glob("state.db*"):
         copy.unlink()
@@ -229,8 +235,17 @@ def test_the_store_is_an_oci_layout_and_gives_names_back_after_the_database_was_
     try:
         assert again.images.get("test:1").id == image_id
         assert again.database.lost
+        found = again.snapshots.rootfs("a" * 64, diffs(again, image_id))
+        assert Path(found.snapshots_dir, found.upper, "mine").read_bytes() == b"precious"
+        assert rootfs_files(again, image_id, "b" * 64) == before
     finally:
         again.close()
+
+
+def test_an_image_with_the_same_layer_twice_mounts(stores: Stores) -> None:
+    """Overlayfs refuses one directory as two layers; the upper one of equal layers says all."""
+    (image_id,) = load(stores, archive(BASE, TOP, BASE))
+    assert set(rootfs_files(stores, image_id)) == {"etc/passwd", "etc/hosts", "gone", "d/old", "d/new", "big"}
 
 
 def test_what_interrupted_work_left_is_gone_after_the_next_start(stores: Stores, tmp_path: Path) -> None:
