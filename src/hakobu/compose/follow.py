@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from hakobu.client.engine import Engine
@@ -107,23 +108,36 @@ def show_logs(
         thread.join()
 
 
+def epoch(moment: str) -> str:
+    """A time of the API as seconds since the epoch with nine digits behind the point, as `since` takes it."""
+    whole, _, rest = moment.removesuffix("Z").partition(".")
+    seconds = int(datetime.fromisoformat(f"{whole}+00:00").timestamp())
+    return f"{seconds}.{rest:0<9}"
+
+
 class Attached:
     """Follows containers that are about to start, until all have ended."""
 
     def __init__(self, engine: Engine, printer: Printer) -> None:
         self._engine = engine
         self._printer = printer
-        self._threads: list[threading.Thread] = []
+        self._waited_for = 0
+        self._done = threading.Semaphore(0)
         self.exit_codes: dict[str, int] = {}
 
     def attach(self, source: Source) -> None:
         """Before the start, so that no line is missed."""
         stream = self._engine.containers.attach(source.id)
-        thread = threading.Thread(target=self._follow, args=(source, stream), daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        self._waited_for += 1
+        threading.Thread(target=self._run, args=(source, stream), daemon=True).start()
 
-    def _follow(self, source: Source, stream: Hijacked) -> None:
+    def _run(self, source: Source, stream: Hijacked) -> None:
+        try:
+            self._follow(source, stream)
+        finally:
+            self._done.release()
+
+    def _follow(self, source: Source, stream: Hijacked | Response) -> None:
         """Until the container is done; one with a restart policy is attached to again."""
         finished = ""
         while True:
@@ -134,7 +148,8 @@ class Attached:
                 if not state["Running"]:
                     break
                 finished = state["FinishedAt"]
-                stream = self._engine.containers.attach(source.id)
+                # From the log: what a new run printed before anybody could attach to it is not lost.
+                stream = self._engine.containers.logs(source.id, follow=True, since=epoch(finished))
             except EngineError:
                 return  # removed meanwhile
         self.exit_codes[source.label] = int(state["ExitCode"])
@@ -150,5 +165,8 @@ class Attached:
             time.sleep(_POLL_S)
 
     def join(self) -> None:
-        for thread in self._threads:
-            thread.join()
+        """Until all have ended; may be called again after an interrupt."""
+        # why not Thread.join: an interrupt in the middle of it can leave the thread marked as ended
+        while self._waited_for:
+            self._done.acquire()
+            self._waited_for -= 1

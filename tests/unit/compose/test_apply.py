@@ -4,6 +4,7 @@ import pytest
 
 from hakobu.compose.apply import condition_word, registry_host, split_reference
 from hakobu.compose.failure import ActionFailed
+from hakobu.compose.follow import epoch
 from hakobu.compose.model.dependency import COMPLETED, HEALTHY
 
 
@@ -62,3 +63,15 @@ def test_conditions_that_cannot_be_met_any_more(condition: str, state: dict[str,
     with pytest.raises(ActionFailed, match=None) as caught:
         condition_word(condition, "p-db-1", "db", state)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("moment", "seconds"),
+    [
+        ("1970-01-01T00:00:01Z", "1.000000000"),
+        ("1970-01-01T00:01:00.5Z", "60.500000000"),
+        ("2026-01-02T03:04:05.123456789Z", "1767323045.123456789"),
+    ],
+)
+def test_times_for_since(moment: str, seconds: str) -> None:
+    assert epoch(moment) == seconds
