@@ -76,4 +76,5 @@ class NetworkFailed(HakobuError):
     """The kernel refused; `__cause__` has its OSError."""
 
     def __init__(self, what: str, cause: OSError) -> None:
-        super().__init__(f"failed to {what}: {cause.strerror or cause}")
+        lacks = "install libnftables1 (Debian) or nftables-libs" if "libnftables" in str(cause) else ""
+        super().__init__(f"failed to {what}: {cause.strerror or cause}", hint=lacks)

@@ -8,6 +8,7 @@ Nothing here imports lazily, decodes names through NSS, or touches a file outsid
 
 import errno
 import os
+import resource
 import socket
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -125,11 +126,22 @@ def port_reserve(args: Args) -> tuple[Reserved, ...]:
         try:
             return _bind_all(protocol, host_ip, port)
         except OSError as e:
+            if e.errno == errno.EMFILE and _raise_limit():
+                return port_reserve(args)
             if e.errno != errno.EADDRINUSE:
                 raise
             failure = e
     assert failure is not None
     raise failure
+
+
+def _raise_limit() -> bool:
+    """A range of a thousand ports takes two thousand descriptors: up to the hard limit of this process alone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == hard:
+        return False
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return True
 
 
 def _bind_all(protocol: str, host_ip: str, port: int) -> tuple[Reserved, ...]:

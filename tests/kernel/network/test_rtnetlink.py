@@ -2,6 +2,7 @@
 
 import errno
 import json
+import resource
 import socket
 import subprocess
 
@@ -121,3 +122,15 @@ def test_a_port_is_reserved_for_both_families_and_a_second_one_refused(namespace
             return e.errno, e.strerror
 
     assert host.run(reserve) == (errno.EADDRINUSE, "listen tcp4 127.0.0.1:8080: bind: address already in use")
+
+
+def test_many_ports_are_reserved_beyond_the_soft_limit_of_descriptors(namespaces):
+    host = namespaces()
+
+    def reserve():
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+        held = [steps_network.port_reserve({"protocol": "tcp", "host_port": port}) for port in range(7000, 7100)]
+        return len(held), resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard
+
+    assert host.run(reserve) == (100, True)
