@@ -10,7 +10,7 @@ import ctypes
 import errno
 import os
 from collections.abc import Callable
-from ctypes import c_int, c_long
+from ctypes import c_int, c_long, c_size_t
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -83,6 +83,12 @@ def function(name: str, *argtypes: Any, restype: Any = c_int) -> Callable[..., i
     return found
 
 
+def release_free_memory() -> None:
+    """Gives whole free pages of the heap back to the kernel, where the C library has a word for it (glibc)."""
+    if _malloc_trim is not None:
+        _malloc_trim(0)
+
+
 def syscall(name: str, *argtypes: Any, hold_gil: bool = False) -> Callable[..., int]:
     """A raw system call with its prototype. `hold_gil` is for calls that return twice."""
     found = (_LIBC_HOLDING_GIL if hold_gil else _LIBC)["syscall"]
@@ -103,3 +109,9 @@ def check(result: int, name: str, path: Path | None = None) -> int:
     if result < 0:
         raise oserror(name, path)
     return result
+
+
+try:
+    _malloc_trim = function("malloc_trim", c_size_t)
+except AttributeError:  # musl
+    _malloc_trim = None

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from hakobu.kernel import pty
+from hakobu.kernel.libc import release_free_memory
 from hakobu.runtime.shim.client import Client
 from hakobu.runtime.shim.log import LogFile
 from hakobu.runtime.shim.loop import HANGUP, IN, OUT, Loop
@@ -18,6 +19,8 @@ from hakobu.spec.plan import Attachment, Stdio
 
 READ_BYTES = 1 << 16
 INPUT_LIMIT = 1 << 16
+MUCH_BYTES = 1 << 12
+TRIM_S = 1.0
 
 
 class Streams:
@@ -39,6 +42,7 @@ class Streams:
         self._input_bytes = 0
         self._input_closing = False
         self._paused = False
+        self._trimming = False
         self.clients: list[Client] = []
         self.master_fd = -1
 
@@ -154,10 +158,18 @@ class Streams:
         stream = self._outputs[fd]
         if self._log is not None:
             self._log.write(stream, data)
+            if len(data) > MUCH_BYTES and not self._trimming:
+                self._trimming = True
+                self._loop.after(TRIM_S, self._trim)
         for client in tuple(self.clients):
             client.send(stream, data)
         self._changed()
         return True
+
+    def _trim(self) -> None:
+        """The buffers of a flood are free by now; an idle shim need not keep their pages."""
+        self._trimming = False
+        release_free_memory()
 
     def _end_output(self, fd: int, *, tell: bool = True) -> None:
         stream = self._outputs.pop(fd)
