@@ -3,7 +3,7 @@
 Invariant: whoever comes back from `clone3` is a sound Python process. The interpreter's before- and after-fork
 work is done around the raw call with the GIL held throughout, and glibc's cached thread id is set by the kernel.
 Must not: be called from a process with more than one thread (the others are gone in the child, their locks are
-not), nor with CLONE_VM or CLONE_THREAD.
+not), nor, but for `clone3_sibling`, with CLONE_VM or CLONE_THREAD.
 Constants: linux/sched.h, linux/prctl.h, linux/close_range.h, linux/fcntl.h, linux/personality.h.
 """
 

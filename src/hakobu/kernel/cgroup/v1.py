@@ -239,6 +239,8 @@ def _apply_memory(directory: str, memory: Memory) -> None:
         )
         if value is not None
     ]
+    if not has(directory, "memory.memsw.limit_in_bytes"):  # no swap accounting: memory alone is limited, as by Docker
+        del limits[memory.limit is not None :]
     # The kernel wants memory <= memory + swap at every moment, so the order depends on the direction.
     if len(limits) == 2 and _is_raised(read(directory, "memory.memsw.limit_in_bytes"), memory.swap):
         limits.reverse()

@@ -128,7 +128,8 @@ class CgroupV2:
             swap = convert.swap_max(memory)
         except ValueError as error:
             raise OSError(errno.EINVAL, f"cgroup: memory.swap.max: {error}", self.path) from error
-        if swap is not None and (swap != "0" or has(self._directory, "memory.swap.max")):
+        # Without swap accounting memory alone is limited, as Docker does it.
+        if swap is not None and has(self._directory, "memory.swap.max"):
             self._write("memory.swap.max", swap)
         if memory.limit is not None:
             self._write("memory.max", convert.limit(memory.limit))

@@ -206,3 +206,17 @@ def test_an_impossible_swap_limit_changes_nothing(tree: Path) -> None:
     with pytest.raises(OSError, match="less than memory"):
         open_tree(_layout(tree)).cgroup("/hakobu/one").create(Resources(memory=Memory(limit=10, swap=5)))
     assert (tree / "hakobu/one/memory.max").read_text() == ""
+
+
+@pytest.mark.parametrize("memory", [Memory(limit=10, swap=20), Memory(limit=10, swap=-1), Memory(limit=10, swap=10)])
+def test_without_swap_accounting_memory_alone_is_limited(tree: Path, memory: Memory) -> None:
+    (tree / "hakobu/one/memory.swap.max").unlink()
+    open_tree(_layout(tree)).cgroup("/hakobu/one").create(Resources(memory=memory))
+    assert (tree / "hakobu/one/memory.max").read_text() == "10"
+    v1 = tree / "v1"
+    (v1 / "two").mkdir(parents=True)
+    for name in ("memory.limit_in_bytes", "cgroup.procs"):
+        (v1 / "two" / name).write_text("")
+    open_tree(Layout("v1", {"memory": str(v1)})).cgroup("/two").create(Resources(memory=memory))
+    assert (v1 / "two/memory.limit_in_bytes").read_text() == "10"
+    assert sorted(path.name for path in (v1 / "two").iterdir()) == ["cgroup.procs", "memory.limit_in_bytes"]
