@@ -256,7 +256,7 @@ def _user_mount(mount: ResolvedMount, asked: Mount | None) -> ConfigMount:
     options.append(mount.propagation or "rprivate")
     if not mount.read_write:
         options.append("ro")
-        if asked is not None and asked.kind == "bind" and not asked.read_only_non_recursive and not asked.raw:
+        if asked is not None and asked.kind == "bind" and not asked.read_only_non_recursive:
             options.append("rro")
     return ConfigMount(destination=mount.target, type="bind", source=mount.source, options=tuple(options))
 
