@@ -156,6 +156,8 @@ def build(config: EngineConfig) -> Engine:
     stores = open_stores(instance)
     for lost in stores.database.lost:
         _log.error("state database: %s", lost)
+    for what in (*stores.images.broken, *stores.volumes.broken):
+        _log.error("%s", what)
     container_table, network_table = ContainerTable(stores.database), NetworkTable(stores.database)
     existing, broken = container_table.load()
     for what in broken:

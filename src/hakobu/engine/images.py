@@ -47,20 +47,27 @@ class ImageService:
         return self._image(self._stores.images.get(ref))
 
     def _image(self, record: ImageRecord) -> Image:
-        config = self._stores.images.config(record.id)
+        config, comment = self._document(record)
         return Image(
             id=record.id,
             references=tuple(Reference.parse(r).familiar for r in self._stores.images.tags_of(record.id)),
             digests=tuple(_familiar_digest(d) for d in record.digests),
             created_ns=record.created_ns,
             size_bytes=record.size_bytes,
-            config=config.document,
+            config=config,
             parent=record.parent,
             containers=sum(1 for c in self._records if c.image_id == record.id),
             last_tagged_ns=record.tagged_ns,
-            comment=record.comment,
+            comment=comment,
             layer_sizes=record.layer_sizes,
         )
+
+    def _document(self, record: ImageRecord) -> tuple[Mapping[str, Json], str]:
+        """The configuration and the comment; of an image whose configuration is damaged, the reason."""
+        try:
+            return self._stores.images.config(record.id).document, record.comment
+        except (HakobuError, OSError) as error:
+            return {}, record.comment or f"broken: {error}"
 
     def ancestors(self, ref: str) -> frozenset[str]:
         """Ids of images that are `ref` or were made from it (share its layers)."""

@@ -18,7 +18,7 @@ from hakobu.spec.digest import Digest, is_digest
 from hakobu.spec.image_config import ImageConfig
 from hakobu.spec.reference import BadReference, Reference
 from hakobu.store.content import Content, NoSuchBlob
-from hakobu.store.database import Connection, Database
+from hakobu.store.database import Connection, Database, Document
 from hakobu.store.layout import manifest_of, names_in_index, write_index
 
 
@@ -61,20 +61,31 @@ class ImageBook:
         self._images: dict[str, ImageRecord] = {}
         self._tags: dict[str, str] = {}
         self._configs: dict[str, ImageConfig] = {}
+        self.broken: list[str] = []
         self._load()
 
     def _load(self) -> None:
-        def job(connection: Connection) -> tuple[list[str], list[tuple[str, str]]]:
+        def job(connection: Connection) -> tuple[list[Document], list[tuple[str, str]]]:
             rows = connection.execute("SELECT reference, image_id FROM tags").fetchall()
-            return [d.text for d in connection.all("images")], [(str(r), str(i)) for r, i in rows]
+            return connection.all("images"), [(str(r), str(i)) for r, i in rows]
 
         documents, tags = self._database.call(job)
-        for text in documents:
-            record = _decode(text)
-            self._images[record.id] = record
+        for document in documents:
+            self._images[document.id] = self._decoded(document)
         self._tags = {r: i for r, i in tags if i in self._images}
         if self._database.lost:
             self._restore_names()
+
+    def _decoded(self, document: Document) -> ImageRecord:
+        """A record that cannot be read costs this image: it is listed, and can be removed or loaded again."""
+        try:
+            return msgspec.json.decode(document.text, type=ImageRecord)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            why = f"the record of image {document.id} is broken: {error}"
+            self.broken.append(why)
+            return ImageRecord(
+                id=document.id, created_ns=0, diff_ids=(), layers=(), size_bytes=0, layer_sizes=(), comment=why
+            )
 
     def _restore_names(self) -> None:
         """After the database was lost: the index on disk still says how images were called."""
@@ -217,10 +228,6 @@ class ImageBook:
         with self._lock:
             images = tuple(self._images.values())
         return frozenset(d for i in images for d in (i.id, i.manifest, *i.layers) if d)
-
-
-def _decode(text: str) -> ImageRecord:
-    return msgspec.json.decode(text, type=ImageRecord)
 
 
 def _with_tag(ref: str) -> str:

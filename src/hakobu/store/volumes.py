@@ -14,7 +14,7 @@ from dataclasses import asdict
 
 from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.spec.volume import Volume
-from hakobu.store.database import Database
+from hakobu.store.database import Database, Document
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z", re.ASCII)
 _OPTIONS = frozenset({"type", "device", "o"})
@@ -34,8 +34,17 @@ class Volumes:
     def __init__(self, directory: str, database: Database) -> None:
         self._directory, self._database = directory, database
         os.makedirs(directory, mode=0o711, exist_ok=True)
-        documents = database.call(lambda c: [d.text for d in c.all("volumes")])
-        self._volumes = {v.name: v for v in (Volume(**json.loads(text)) for text in documents)}
+        self.broken: list[str] = []
+        self._volumes = {d.name: self._decoded(d) for d in database.call(lambda c: c.all("volumes"))}
+
+    def _decoded(self, document: Document) -> Volume:
+        """A record that cannot be read costs its labels and options; the volume can be used and removed."""
+        try:
+            return Volume(**json.loads(document.text))
+        except (ValueError, TypeError) as error:
+            self.broken.append(f"the record of volume {document.name} is broken: {error}")
+            mountpoint = f"{self._directory}/{document.name}/_data"
+            return Volume(name=document.name, created_ns=0, mountpoint=mountpoint)
 
     def all(self) -> tuple[Volume, ...]:
         return tuple(self._volumes.values())

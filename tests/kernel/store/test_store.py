@@ -248,6 +248,26 @@ def test_an_image_with_the_same_layer_twice_mounts(stores: Stores) -> None:
     assert set(rootfs_files(stores, image_id)) == {"etc/passwd", "etc/hosts", "gone", "d/old", "d/new", "big"}
 
 
+def test_a_broken_record_costs_that_object(stores: Stores, tmp_path: Path) -> None:
+    (one,) = load(stores, archive(BASE))
+    (two,) = load(stores, archive(BASE, TOP, name="test:2"))
+    stores.volumes.create("good", "", {}, {})
+    stores.volumes.create("bad", "", {}, {"a": "b"})
+    stores.database.call(lambda c: c.put("images", one, "", "{"))
+    stores.database.call(lambda c: c.put("volumes", "bad", "bad", "[1]"))
+    stores.close()
+    again = open_stores(Instance(str(tmp_path / "data"), str(tmp_path / "run")))
+    try:
+        assert len(again.images.broken) == len(again.volumes.broken) == 1
+        assert again.images.get(two).size_bytes > 0
+        assert again.volumes.get("bad").mountpoint.endswith("/bad/_data")
+        again.images.remove(one)
+        again.volumes.remove("bad")
+        assert load(again, archive(BASE)) == (one,)
+    finally:
+        again.close()
+
+
 def test_what_interrupted_work_left_is_gone_after_the_next_start(stores: Stores, tmp_path: Path) -> None:
     load(stores, archive(BASE))
     stores.close()
