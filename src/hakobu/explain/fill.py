@@ -100,7 +100,7 @@ def _clone(args: Args, _: str) -> dict[str, str]:
     new = _list(args, "new")
     flags = [_CLONE_FLAGS.get(str(t), str(t)) for t in new]
     return {
-        "flags": " | ".join(["CLONE_PIDFD", *flags]),
+        "flags": " | ".join(["CLONE_VM", "CLONE_VFORK", "CLONE_PARENT", *flags]),
         "unshare": _options(new),
         "new_shown": ", ".join(str(t) for t in new),
     }

@@ -17,8 +17,8 @@ BIND = Step(
 
 def test_a_clone_shows_its_flags() -> None:
     told = explain_step(ToldStep(CLONE), ENGLISH)
-    flags = "CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET"
-    assert told.calls == (f"clone3({{flags = {flags}, exit_signal = SIGCHLD}})",)
+    flags = "CLONE_VM | CLONE_VFORK | CLONE_PARENT | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET"
+    assert told.calls == (f"clone3({{flags = {flags}, exit_signal = 0}})",)
     assert told.shell == "unshare --fork --mount --pid --net …"
     assert "/proc/PID/ns" in told.see
 
