@@ -122,7 +122,8 @@ def _print(options: _Options, traces: list[Trace], titles: list[str]) -> None:
         from hakobu.client.codec import pretty
 
         documents = [to_json(trace, catalogue) for trace in traces]
-        sys.stdout.write(pretty(documents[0] if len(documents) == 1 else documents, 2) + "\n")
+        several = options.words[:1] == ["compose"]
+        sys.stdout.write(pretty(documents if several else documents[0], 2) + "\n")
         return
     colour = sys.stdout.isatty()
     texts = [

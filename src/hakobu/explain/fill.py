@@ -117,7 +117,7 @@ def _cgroup(args: Args, _: str) -> dict[str, str]:
     limits = _leaves(resources) if isinstance(resources, dict) else []
     return {
         "path": _text(args, "path").lstrip("/"),
-        "limits": ", ".join(limits) or "none",
+        "limits": ", ".join(limits) or "–",
         "limit_lines": "".join(f"  # {limit}" for limit in limits),
     }
 
