@@ -86,10 +86,8 @@ class Endpoints:
         mode = container.spec.network_mode
         if mode == "host" or mode.startswith("container:"):
             return ()
-        bindings = tuple(
-            replace(p, host_ip=p.host_ip or self._config.default_host_ip) for p in published.wanted(container)
-        )
-        return plan_container(self._instance, self.joined(container), bindings)
+        default = self._config.default_host_ip
+        return plan_container(self._instance, self.joined(container), published.wanted(container), default)
 
     def joined(self, container: Container) -> Joined:
         """Endpoints with the networks they are on; one whose network is gone is left out."""

@@ -7,51 +7,34 @@ was changed on the host beside that is returned or kept in `notices` as sentence
 
 import secrets
 import socket
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from hakobu.errors import HakobuError, Invalid
+from hakobu.errors import HakobuError
 from hakobu.kernel import conntrack, rtnetlink
 from hakobu.kernel.netlink import Netlink
 from hakobu.network import bridge, foreign, sysctl
-from hakobu.network.failure import InterfaceExists, NetworkFailed, UnsupportedDriver, UnsupportedOption
+from hakobu.network.failure import InterfaceExists, NetworkFailed, UnsupportedDriver
 from hakobu.network.files import read_host_resolv_conf
 from hakobu.network.firewall import Firewall
 from hakobu.network.ipam import Ipam, Subnet, mac_of, mac_of_id, parse_subnet
 from hakobu.network.naming import has_names, snapshot
+from hakobu.network.record import (
+    OPTION,
+    NetworkSettings,
+    check_endpoint,
+    check_options,
+    default_network,
+    gateway_of,
+    record,
+)
 from hakobu.network.resolving import ResolverDoor, ResolverFailed
 from hakobu.network.rules import BridgeRules, PortRule
 from hakobu.network.steps import allows_icc
 from hakobu.spec.container import BoundPort, Container, Endpoint, EndpointSpec
 from hakobu.spec.instance import Instance
-from hakobu.spec.network import Network, NetworkSpec, Pool
+from hakobu.spec.network import Network, NetworkSpec
 from hakobu.spec.plan import ReservedPort
-
-OPTION = "com.docker.network.bridge."
-_KNOWN = ("name", "enable_icc", "enable_ip_masquerade", "host_binding_ipv4", "inhibit_ipv4", "default_bridge")
-_GATEWAY_MODES = ("gateway_mode_ipv4", "gateway_mode_ipv6")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSettings:
-    """What the daemon's configuration says of networks; names as dockerd's keys."""
-
-    default_address_pools: tuple[tuple[str, int], ...] = ()
-    bip: str = ""
-    bip6: str = ""
-    fixed_cidr: str = ""
-    fixed_cidr_v6: str = ""
-    default_gateway: str = ""
-    ipv6: bool = False
-    icc: bool = True
-    ip_masq: bool = True
-    ip_forward: bool = True
-    mtu: int = 0
-    firewall: bool = True
-    publish_proxy: bool = False
-    dns: tuple[str, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Networking:
@@ -96,30 +79,12 @@ class Networking:
         names = {network.name for network in existing}
         drivers = {"bridge": "bridge", "host": "host", "none": "null"}
         return tuple(
-            self._default_record() if name == "bridge" else _record(NetworkSpec(name=name, driver=driver))
+            default_network(self._instance, self._settings)
+            if name == "bridge"
+            else record(NetworkSpec(name=name, driver=driver))
             for name, driver in drivers.items()
             if name not in names
         )
-
-    def _default_record(self) -> Network:
-        s = self._settings
-        options = {
-            OPTION + "default_bridge": "true",
-            OPTION + "enable_icc": str(s.icc).lower(),
-            OPTION + "enable_ip_masquerade": str(s.ip_masq).lower(),
-            OPTION + "host_binding_ipv4": "0.0.0.0",
-            OPTION + "name": self._instance.default_bridge,
-            "com.docker.network.driver.mtu": str(s.mtu or 1500),
-        }
-        pools: list[Pool] = []
-        if s.bip:
-            pools.append(Pool(subnet=s.bip, gateway=s.bip.split("/")[0], ip_range=s.fixed_cidr, reserved=_way_out(s)))
-        elif s.fixed_cidr or s.default_gateway:
-            pools.append(Pool(subnet=s.fixed_cidr, reserved=_way_out(s)))
-        if s.bip6 or s.fixed_cidr_v6:
-            gateway = s.bip6.split("/")[0] if s.bip6 else ""
-            pools.append(Pool(subnet=s.bip6 or s.fixed_cidr_v6, gateway=gateway))
-        return _record(NetworkSpec(name="bridge", enable_ipv6=s.ipv6, options=options, pools=tuple(pools)))
 
     def ensure_default(self, existing: Iterable[Network] = ()) -> tuple[Network, ...]:
         """The builtin networks that are missing, and the default one where the configuration changed; made and with
@@ -129,11 +94,11 @@ class Networking:
         return (*made, *(self._reconfigured(n) for n in existing if n.is_default and self._differs(n)))
 
     def _differs(self, default: Network) -> bool:
-        return default.spec != self._default_record().spec
+        return default.spec != default_network(self._instance, self._settings).spec
 
     def _reconfigured(self, default: Network) -> Network:
         """Other addresses only where other pools are asked for. What runs keeps its own until it is restarted."""
-        wanted = self._default_record().spec
+        wanted = default_network(self._instance, self._settings).spec
         changed = replace(default, spec=wanted)
         if wanted.pools == default.spec.pools and wanted.enable_ipv6 == default.spec.enable_ipv6:
             return changed
@@ -146,8 +111,8 @@ class Networking:
         """A new network and warnings. Its name was checked by the caller; ids are 64 hex digits."""
         if spec.driver != "bridge":
             raise UnsupportedDriver(spec.driver)
-        _check_options(spec)
-        network = _record(spec)
+        check_options(spec)
+        network = record(spec)
         made = self._make(network)
         self._resolver.start()
         return made, tuple(self._warnings)
@@ -341,7 +306,7 @@ class Networking:
                 endpoint_id=secrets.token_hex(32),
                 interface="" if network.spec.driver == "host" else "lo",
             )
-        _check_endpoint(network, spec)
+        check_endpoint(network, spec)
         self.heal()
         v4 = self._ipam.allocate(network, 4, spec.ipv4) if network.spec.enable_ipv4 else None
         try:
@@ -358,7 +323,7 @@ class Networking:
             endpoint_id=endpoint_id,
             ipv4=v4.address if v4 else "",
             ipv4_prefix=v4.prefix if v4 else 0,
-            ipv4_gateway=_gateway_of(network, v4.gateway) if v4 and not network.spec.internal else "",
+            ipv4_gateway=gateway_of(network, v4.gateway) if v4 and not network.spec.internal else "",
             ipv6=v6.address if v6 else "",
             ipv6_prefix=v6.prefix if v6 else 0,
             ipv6_gateway=v6.gateway if v6 and not network.spec.internal else "",
@@ -456,51 +421,8 @@ class Networking:
         return found
 
 
-def _record(spec: NetworkSpec) -> Network:
-    return Network(id=secrets.token_hex(32), created_ns=time.time_ns(), spec=spec)
-
-
-_WAY_OUT = "DefaultGatewayIPv4"
-"""Docker's name for the reserved address to which `--default-gateway` sends containers."""
-
-
-def _way_out(settings: NetworkSettings) -> dict[str, str]:
-    return {_WAY_OUT: settings.default_gateway} if settings.default_gateway else {}
-
-
-def _gateway_of(network: Network, bridge: str) -> str:
-    """The bridge itself, unless the network's pool names another way out."""
-    return next((p.reserved[_WAY_OUT] for p in network.pools if _WAY_OUT in p.reserved), bridge)
-
-
 def _end_udp_flows(rules: Iterable[PortRule]) -> None:
     conntrack.end_udp_flows(rule.host_port for rule in rules if rule.protocol == "udp")
-
-
-def _check_options(spec: NetworkSpec) -> None:
-    for key, value in spec.options.items():
-        name = key.removeprefix(OPTION)
-        is_known = name in _KNOWN or (name in _GATEWAY_MODES and value in ("", "nat"))
-        if key.startswith(OPTION) and not is_known:
-            raise UnsupportedOption(key, value)
-    if spec.ingress:
-        raise UnsupportedOption("ingress", "true")
-    if spec.ipam_driver not in ("", "default"):
-        raise UnsupportedOption("ipam-driver", spec.ipam_driver)
-    if not spec.enable_ipv4 and not spec.enable_ipv6:
-        raise Invalid("IPv4 or IPv6 must be enabled", field="EnableIPv4")
-
-
-def _check_endpoint(network: Network, spec: EndpointSpec) -> None:
-    if not spec.ipv4 and not spec.ipv6:
-        return
-    if network.is_default:
-        raise Invalid("user specified IP address is supported on user defined networks only", field="IPAMConfig")
-    if not any(pool.subnet for pool in network.spec.pools):
-        raise Invalid(
-            "user specified IP address is supported only when connecting to networks with user configured subnets",
-            field="IPAMConfig",
-        )
 
 
 class _kernel:

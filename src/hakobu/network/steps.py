@@ -16,6 +16,7 @@ A child's steps on an interface need the shim's `veth.create` for it done before
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from hakobu.spec.container import Endpoint, PortBinding
 from hakobu.spec.instance import Instance
@@ -23,6 +24,7 @@ from hakobu.spec.network import Network
 from hakobu.spec.step import Place, Step
 
 MTU_OPTION = "com.docker.network.driver.mtu"
+HOST_BINDING_OPTION = "com.docker.network.bridge.host_binding_ipv4"
 ICC_OPTION = "com.docker.network.bridge.enable_icc"
 DEFAULT_MTU = 1500
 NETLINK = ("sendto",)
@@ -113,7 +115,10 @@ def default_route_of(joined: Sequence[tuple[Network, Endpoint]]) -> Endpoint | N
 
 
 def plan_container(
-    instance: Instance, joined: Sequence[tuple[Network, Endpoint]], ports: Sequence[PortBinding] = ()
+    instance: Instance,
+    joined: Sequence[tuple[Network, Endpoint]],
+    ports: Sequence[PortBinding] = (),
+    default_host_ip: str = "",
 ) -> tuple[Step, ...]:
     """All of a start's network but names and rules: for a container with a network namespace of its own."""
     out = default_route_of(joined)
@@ -123,8 +128,16 @@ def plan_container(
             steps += plan_endpoint(instance, network, endpoint, default_route=endpoint is out)
     published = publishing_endpoint(joined)
     if published is not None:
-        steps += plan_port_reservations(ports, published)
+        network = next(n for n, e in joined if e is published)
+        steps += plan_port_reservations(bound_for(ports, network, default_host_ip), published)
     return tuple(steps)
+
+
+def bound_for(ports: Iterable[PortBinding], network: Network, default: str = "") -> tuple[PortBinding, ...]:
+    """Ports that name no host address get the network's own, where it has one, or the engine's `default`."""
+    chosen = network.spec.options.get(HOST_BINDING_OPTION, "")
+    address = default if chosen in ("", "0.0.0.0") else chosen
+    return tuple(port if port.host_ip else replace(port, host_ip=address) for port in ports)
 
 
 def publishing_endpoint(joined: Sequence[tuple[Network, Endpoint]]) -> Endpoint | None:

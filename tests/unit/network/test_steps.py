@@ -96,3 +96,11 @@ def test_the_way_out_is_chosen_by_priority_then_name_and_moves_on():
 def test_without_icc_the_ports_of_the_bridge_are_isolated():
     apart = network(options={"com.docker.network.bridge.enable_icc": "false"})
     assert steps.plan_endpoint(INSTANCE, apart, endpoint())[0].args["isolated"] is True
+
+
+def test_a_network_may_bind_its_ports_to_one_address_of_the_host():
+    local = network(name="local", options={"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"})
+    ports = [PortBinding(container_port=80), PortBinding(container_port=81, host_ip="10.0.0.1")]
+    planned = steps.plan_container(INSTANCE, [(local, endpoint())], ports, "192.0.2.1")
+    assert [s.args["host_ip"] for s in planned if s.name == "port.reserve"] == ["127.0.0.1", "10.0.0.1"]
+    assert [p.host_ip for p in steps.bound_for(ports, network(), "192.0.2.1")] == ["192.0.2.1", "10.0.0.1"]
