@@ -5,6 +5,7 @@ the reason, and a later attempt goes on from there.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from hakobu.engine.announce import container_event
 from hakobu.engine.execs import ExecService
@@ -61,7 +62,8 @@ class Remover:
                 await self._remove(container_id, volumes=True)
 
     async def _remove(self, container_id: str, volumes: bool) -> None:
-        container = await self._records.change_state(container_id, status=Status.REMOVING)
+        current = self._records.get(container_id)
+        container = self._records.change_soon(container_id, state=replace(current.state, status=Status.REMOVING))
         try:
             await self._net.leave(container)
             await self._roots.remove(container_id)

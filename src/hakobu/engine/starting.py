@@ -123,7 +123,7 @@ class Starter:
 
     async def _start(self, container: Container) -> Container:
         endpoints = await self._net.join(container)
-        container = await self._records.change(container.id, endpoints=endpoints, ports=())
+        container = self._records.change_soon(container.id, endpoints=endpoints, ports=())
         await self._net.write_files(container)
         plan = self._plan(container)
         created = await self._runtime.create(plan, stdio_of(container), self._pending.take(container.id))

@@ -343,7 +343,7 @@ class Shim:
             "boot_id": record.boot_id(),
             "protocol": PROTOCOL,
         }
-        record.write(self._dir_fd, record.STATE, facts)
+        record.write(self._dir_fd, record.STATE, facts, durable=False)
 
     def _init_ended(self, session: Session) -> None:
         facts: Message = {
