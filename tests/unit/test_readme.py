@@ -26,7 +26,7 @@ def test_each_make_target_is_in_the_makefile() -> None:
 
 
 def test_each_file_that_is_named_is_there() -> None:
-    for name in re.findall(r"`((?:docs|packages|examples|scripts)/[^`*]*)`", README):
+    for name in re.findall(r"`((?:docs|packages|examples|scripts)/[^`*]*|[A-Z]+\.md)`", README):
         assert (ROOT / name).exists(), name
 
 

@@ -117,6 +117,8 @@ def _hint(log: str) -> str:
         return "the host's debian-archive-keyring is older than this suite: upgrade it, or choose --suite"
     if "Could not resolve" in log or "Could not connect" in log or "Failed to fetch" in log:
         return "Debian's mirror does not answer; HAKOBU_DEBIAN_MIRROR or the recipe's mirror names another"
+    if "does not have a Release file" in log:
+        return "the mirror has no such suite; choose --suite"
     if "Unable to locate package" in log:
         return "a package of the recipe is not in this suite; choose --suite"
     return ""

@@ -103,10 +103,15 @@ class _Layer:
     def owner(self, name: str) -> tuple[int, int]:
         """`user`, `user:group` or numbers; accounts of packages are known once /etc/passwd went by."""
         user, _, group = name.partition(":")
-        uid, gid = self.ids.get(user, (0, 0)) if not user.isdigit() else (int(user), int(user))
-        if group:
-            gid = int(group) if group.isdigit() else self.ids.get(group, (0, gid))[1]
-        return uid, gid
+        uid, gid = self._account(user)
+        return uid, self._account(group)[1] if group else gid
+
+    def _account(self, name: str) -> tuple[int, int]:
+        if name.isascii() and name.isdigit():
+            return int(name), int(name)
+        if name not in self.ids:
+            raise BadRecipe(self.recipe.name, "owner", f"{name!r} is no account of this image")
+        return self.ids[name]
 
     def learn(self, content: str) -> None:
         """Takes the accounts of packages from /etc/passwd; what one of the recipe's users owned keeps its owner."""

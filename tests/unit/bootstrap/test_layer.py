@@ -2,6 +2,9 @@ import io
 import tarfile
 from dataclasses import replace
 
+import pytest
+
+from hakobu.bootstrap.failure import BadRecipe
 from hakobu.bootstrap.layer import canonical, parents, with_users, write_layer
 from hakobu.bootstrap.recipe import Directory, File, Link, Recipe, User
 
@@ -95,6 +98,11 @@ def test_users_take_the_place_of_a_packages_own_account_with_what_it_owned() -> 
     members = _written(_tar(("./etc/passwd", passwd), ("./var/lib/redis", None)), recipe)
     assert (members["var/lib/redis"].uid, members["data"].uid) == (999, 999)
     assert with_users("/etc/passwd", passwd.decode(), recipe.users).count("redis:") == 1
+
+
+def test_an_owner_that_is_no_account_is_refused() -> None:
+    with pytest.raises(BadRecipe):
+        _written(_tar(), replace(_EMPTY, files=(File("/x", "", owner="nobody-here"),)))
 
 
 def test_paths() -> None:
