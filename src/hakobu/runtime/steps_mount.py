@@ -78,6 +78,11 @@ def rootfs_mount(child: Child, args: Args) -> None:
     os.close(base_fd)
 
 
+# whatever the host's module parameters say: an upper directory holds whole files and whole directories, because
+# commit and diff read it by itself
+_UPPER_IS_WHOLE = (("redirect_dir", "nofollow"), ("metacopy", "off"))
+
+
 def _overlay(lower: list[str], upper: str, work: str, target: str) -> int:
     joined = ":".join(lower)
     if len(joined) > _STRING_BYTES and not probe.has(Feature.OVERLAY_LOWERDIR_APPEND):
@@ -91,6 +96,8 @@ def _overlay(lower: list[str], upper: str, work: str, target: str) -> int:
             _append_lower(fs_fd, lower)
         mnt.fsconfig_set_string(fs_fd, "upperdir", upper)
         mnt.fsconfig_set_string(fs_fd, "workdir", work)
+        for option, value in _UPPER_IS_WHOLE:
+            mnt.fsconfig_set_string(fs_fd, option, value)
         mnt.fsconfig_create(fs_fd)
         return mnt.fsmount(fs_fd)
     finally:
@@ -104,7 +111,8 @@ def _append_lower(fs_fd: int, lower: list[str]) -> None:
 
 
 def _overlay_by_mount(joined: str, upper: str, work: str, target: str) -> int:
-    mnt.mount("overlay", target, "overlay", 0, f"lowerdir={joined},upperdir={upper},workdir={work}")
+    options = [f"lowerdir={joined}", f"upperdir={upper}", f"workdir={work}", *map("=".join, _UPPER_IS_WHOLE)]
+    mnt.mount("overlay", target, "overlay", 0, ",".join(options))
     try:
         return mnt.open_tree(-100, target, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
     finally:

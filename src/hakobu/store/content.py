@@ -159,11 +159,10 @@ class Content:
         if expected is not None and digest != expected:
             raise DigestMismatch(expected, digest)
         target = self.path(digest)
-        if not os.path.exists(target):
-            incoming.sync()
-            os.rename(incoming.path, target)
-            _sync_directory(os.path.dirname(target))
-            incoming.done = True
+        incoming.sync()
+        os.rename(incoming.path, target)  # over one that is there, too: it may be damaged, this one is not
+        _sync_directory(os.path.dirname(target))
+        incoming.done = True
         return digest
 
     def put(self, data: bytes, expected: Digest | None = None) -> Digest:

@@ -57,6 +57,7 @@ def _mounted(overlay: Args) -> int:
     options = f"lowerdir={':'.join(overlay['lower'])}"
     if overlay["upper"]:
         options += f",upperdir={overlay['upper']},workdir={overlay['work']}"
+    options += ",redirect_dir=nofollow,metacopy=off"
     if not overlay["work"]:
         os.makedirs(target, mode=0o700)
     mount.mount("overlay", target, "overlay", 0, options)
