@@ -229,7 +229,7 @@ async def bed(where: Path, **options: Any) -> AsyncIterator[Bed]:
         make_base(snapshots / "base")
         (snapshots / "init").mkdir()
         make_init_layer(snapshots / "init")
-    shims = Shims(str(where / "shims"), **options)
+    shims = Shims(options.pop("shims_dir", str(where / "shims")), **options)
     await shims.open()
     made = Bed(where, shims)
     following = asyncio.create_task(made.follow())
