@@ -1,11 +1,11 @@
 """A real dockerd in the same network namespace: both engines' containers go on working, in either order."""
 
 import contextlib
-import os
 import shutil
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from tests.kernel.network.conftest import end_resolvers, sh
@@ -56,12 +56,23 @@ class Dockerd:
         return sh(f"docker -H unix://{self.directory}/s {arguments}").strip()
 
 
+def remove_cgroups() -> None:
+    """dockerd leaves the parent it was given, in every hierarchy."""
+    for parent in [*Path("/sys/fs/cgroup").glob("hk-dockerd-test"), *Path("/sys/fs/cgroup").glob("*/hk-dockerd-test")]:
+        for folder in sorted((p for p in parent.rglob("*") if p.is_dir()), reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        with contextlib.suppress(OSError):
+            parent.rmdir()
+
+
 @pytest.fixture
 def dockerd(world):
     need(shutil.which("dockerd") is not None and shutil.which("busybox") is not None, "docker.io and busybox-static")
     daemon = Dockerd(world[0])
     yield daemon
     daemon.stop()
+    remove_cgroups()
     shutil.rmtree(daemon.directory, ignore_errors=True)
 
 
@@ -141,5 +152,3 @@ def test_dockerd_and_we_share_a_host_in_either_order(world, namespaces, serving,
     assert host.run(away) == (0, 0)
     end_resolvers(f"{instance.exec_root}/resolver")
     shutil.rmtree(root)
-    with contextlib.suppress(OSError):
-        os.rmdir("/sys/fs/cgroup/hk-dockerd-test")
