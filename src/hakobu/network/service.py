@@ -214,7 +214,7 @@ class Networking:
             return
         own = {rule.bridge for rule in self._bridges.values()} | {"lo"}
         names = [link.name for link in rtnetlink.links(self._nl)]
-        apart = [name for name in names if name not in own and not name.startswith("hk")]
+        apart = [name for name in names if name not in own and not name.startswith(("hk", "hakobu"))]
         if apart and self._settings.firewall:
             self._firewall.keep_apart(apart)
             self.notices.append(f"{', '.join(apart)}: no routing among these, as before")
