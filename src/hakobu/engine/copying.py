@@ -7,7 +7,7 @@ worker mounts the overlay in a namespace of its own for the time of the walk.
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from hakobu.engine.records import Records
@@ -128,6 +128,19 @@ class Copier:
         }
         found = await asyncio.to_thread(self._stores.pool.run, "diff", args)
         return [Change(path, kind) for path, kind in found]
+
+    async def layer_paths(self, container: Container) -> Mapping[str, str]:
+        """Empty for a container whose image or layers are lost."""
+        try:
+            rootfs = await asyncio.to_thread(self._roots.rootfs, container)
+        except HakobuError:
+            return {}
+        base = rootfs.snapshots_dir
+        return {
+            "LowerDir": ":".join(f"{base}/{name}" for name in rootfs.lower),
+            "UpperDir": f"{base}/{rootfs.upper}",
+            "WorkDir": f"{base}/{rootfs.work}",
+        }
 
     async def size(self, container: Container) -> ContainerSize:
         rootfs = await asyncio.to_thread(self._roots.rootfs, container)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import tarfile
 import time
 
@@ -237,6 +238,7 @@ def test_inspect_tells_what_was_asked_for(api: Speaker):
     assert found["NetworkSettings"]["Networks"]["bridge"]["IPAddress"] == found["NetworkSettings"]["IPAddress"] != ""
     assert {m["Destination"] for m in found["Mounts"]} >= {"/d", "/h"}
     assert found["SizeRootFs"] > 0
+    assert all(os.path.isdir(found["GraphDriver"]["Data"][name]) for name in ("UpperDir", "WorkDir"))
     row = api.json("GET", "/containers/json")[0]
     assert row["Names"] == ["/seen"] and row["Status"].startswith("Up ") and row["Ports"][0]["PrivatePort"] == 80
 

@@ -55,10 +55,17 @@ async def inspect(services: Services, request: Request) -> Reply:
     (ref,) = request.params
     container = services.containers.get(ref)
     size = await services.containers.size(container.id) if query.flag(request, "size") else None
+    layers = await services.containers.layer_paths(container.id)
     defaults, data_root, exec_root = defaults_of(services)
     return reply.json(
         render.inspect(
-            container, request.version, defaults=defaults, data_root=data_root, exec_root=exec_root, size=size
+            container,
+            request.version,
+            defaults=defaults,
+            data_root=data_root,
+            exec_root=exec_root,
+            size=size,
+            layers=layers,
         )
     )
 

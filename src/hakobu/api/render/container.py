@@ -1,6 +1,7 @@
 """Containers as inspect, list and ps show them."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from hakobu.api.render.endpoint import network_settings, networks, port_list
@@ -20,8 +21,9 @@ def inspect(
     data_root: str,
     exec_root: str,
     size: ContainerSize | None = None,
+    layers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The 27 fields of `/containers/{id}/json`."""
+    """The 27 fields of `/containers/{id}/json`. `layers` has no merged directory: nothing is mounted on the host."""
     home = f"{data_root}/containers/{container.id}"
     argv = container.argv
     value: dict[str, Any] = {
@@ -44,7 +46,7 @@ def inspect(
         "AppArmorProfile": container.spec.security.apparmor_profile,
         "ExecIDs": list(container.exec_ids) or None,
         "HostConfig": host_config(container.spec, defaults, version),
-        "GraphDriver": {"Data": _graph(container, data_root), "Name": "overlay2"},
+        "GraphDriver": {"Data": {"ID": container.id, **(layers or {})}, "Name": "overlay2"},
     }
     if size is not None:
         value |= {"SizeRw": size.writable, "SizeRootFs": size.rootfs}
@@ -55,12 +57,6 @@ def inspect(
     }
     fit("container", value, version)
     return value
-
-
-def _graph(container: Container, data_root: str) -> dict[str, str]:
-    """Where the container's own layer lies. There is no merged directory: nothing of it is mounted on the host."""
-    layer = f"{data_root}/snapshots/{container.id}"
-    return {"ID": container.id, "UpperDir": f"{layer}/upper", "WorkDir": f"{layer}/work"}
 
 
 def state(value: State) -> dict[str, Any]:
