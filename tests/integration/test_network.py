@@ -200,6 +200,7 @@ def test_a_start_that_fails_anywhere_leaves_nothing_of_its_network(own: Daemon, 
     assert left == {"veth": "", "ports": ""}
     own.start()
     out = own.hakobu("run", "--rm", "-p", "18090:80", "busybox", "ip", "-4", "-o", "addr", "show", "eth0").stdout
-    assert "172.17.0.2/16" in out
+    gateway = own.hakobu("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge").stdout.strip()
+    assert f"{gateway.rpartition('.')[0]}.2/16" in out, "the first address is free again"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", 18090), 5)

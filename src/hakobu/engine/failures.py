@@ -7,7 +7,7 @@ class NoSuchContainer(HakobuError):
     kind = Kind.NOT_FOUND
 
     def __init__(self, ref: str) -> None:
-        super().__init__(f"No such container: {ref}", hint="hakobu ps -a lists what there is")
+        super().__init__(f"No such container: {ref}")
         self.ref = ref
 
 
