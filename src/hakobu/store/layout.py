@@ -11,7 +11,7 @@ from hakobu.spec.descriptor import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LA
 from hakobu.spec.digest import Digest
 from hakobu.spec.manifest import Index, Manifest, parse_manifest
 from hakobu.store.content import Content
-from hakobu.store.layers.inflate import compression_of
+from hakobu.store.layers.compression import compression_of
 
 _NAME = "io.containerd.image.name"
 _TAG = "org.opencontainers.image.ref.name"

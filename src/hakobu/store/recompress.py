@@ -7,8 +7,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol, cast
 
-from isal import isal_zlib
-
 from hakobu.spec.descriptor import OCI_LAYER, OCI_LAYER_GZIP, Descriptor
 from hakobu.store.content import Content
 
@@ -23,7 +21,15 @@ class _Packer(Protocol):
 
 
 _LEVEL = 2
-_compressobj = isal_zlib.compressobj  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+_DEFLATED, _GZIP_WINDOW = 8, 31  # zlib's names: the one method there is, and a window with gzip's header
+
+
+def _packer() -> _Packer:
+    """Loaded with the first push: a daemon that never pushes does not carry the library."""
+    from isal import isal_zlib
+
+    make = isal_zlib.compressobj  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return cast("_Packer", make(_LEVEL, _DEFLATED, _GZIP_WINDOW))
 
 
 @contextmanager
@@ -33,7 +39,7 @@ def compressed(content: Content, layer: Descriptor) -> Generator[tuple[Descripto
         yield layer, content.path(layer.digest)
         return
     with content.ingest() as outgoing:
-        packer = cast("_Packer", _compressobj(_LEVEL, isal_zlib.DEFLATED, 31))
+        packer = _packer()
         with open(content.open(layer.digest), "rb", buffering=0) as source:
             while block := source.read(_BLOCK):
                 outgoing.write(packer.compress(block))

@@ -15,6 +15,7 @@ import zstandard
 from isal import isal_zlib
 
 from hakobu.store.archive.entry import BadArchive
+from hakobu.store.layers.compression import compression_of
 
 IsalError = cast("type[Exception]", isal_zlib.error)  # the stub calls it an instance
 CHUNK = 1 << 18
@@ -62,17 +63,6 @@ def _gzip() -> _Member:
 
 def _zstd() -> _Member:
     return cast("_Member", zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj())
-
-
-def compression_of(start: bytes) -> str:
-    """`gzip`, `zstd`, `bzip2`, `xz` or `` for plain; six bytes are enough."""
-    if start.startswith(b"\x1f\x8b"):
-        return "gzip"
-    if start.startswith(b"\x28\xb5\x2f\xfd"):
-        return "zstd"
-    if start.startswith(b"BZh"):
-        return "bzip2"
-    return "xz" if start.startswith(b"\xfd7zXZ") else ""
 
 
 def _inflater(kind: str) -> _Inflater | None:
