@@ -198,8 +198,10 @@ class Shims:
         with theirs:
             try:
                 await launcher.ask("fork", (theirs.fileno(),))
-            except OSError:
+            except BaseException as error:
                 ours.close()
+                if not isinstance(error, OSError):
+                    raise  # cancelled: the daemon goes before its spare is made
                 raise StepFailed("launcher", "the launcher ended; the next start makes a new one") from None
         return ours
 
