@@ -12,7 +12,6 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol
 
-from hakobu.errors import HakobuError
 from hakobu.registry.blob import MemorySink, Sink, fetch_blob
 from hakobu.registry.credentials import Credentials
 from hakobu.registry.endpoint import RegistrySettings
@@ -27,6 +26,7 @@ from hakobu.registry.failure import (
 )
 from hakobu.registry.progress import Meter, Tell
 from hakobu.registry.session import Session, Transient, connect, pause_before, read_bounded
+from hakobu.registry.together import together
 from hakobu.spec.bounded import MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, BadDocument
 from hakobu.spec.descriptor import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor
 from hakobu.spec.digest import Digest, is_digest
@@ -208,21 +208,10 @@ async def _layers(session: Session, resolved: Resolved, target: Target, settings
         else:
             meter.say("Pulling fs layer")
             wanted[diff_id] = (layer, meter)
-    try:
-        async with asyncio.TaskGroup() as group:
-            for diff_id, (layer, meter) in wanted.items():
-                group.create_task(_layer(session, resolved.reference, target, diff_id, layer, meter, slots, settings))
-    except ExceptionGroup as errors:
-        # why not except*: until Python 3.11.4 (Debian 12 has 3.11.2) what it raises comes out in another group
-        known, others = errors.split(HakobuError)
-        if known is None or others is not None:
-            raise
-        raise _first(known) from errors
-
-
-def _first(errors: BaseExceptionGroup[HakobuError]) -> HakobuError:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    await together(
+        _layer(session, resolved.reference, target, diff_id, layer, meter, slots, settings)
+        for diff_id, (layer, meter) in wanted.items()
+    )
 
 
 async def _layer(

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from hakobu.errors import HakobuError
 from hakobu.registry.credentials import Credentials
 from hakobu.registry.endpoint import RegistrySettings
 from hakobu.registry.failure import AccessDenied, NotFoundInRegistry, RegistryFailed, RegistryUnreachable, Unauthorized
 from hakobu.registry.progress import Meter, Tell
 from hakobu.registry.session import Session, Transient, connect, pause_before
+from hakobu.registry.together import together
 from hakobu.spec.descriptor import Descriptor
 from hakobu.spec.digest import Digest
 from hakobu.spec.manifest import Manifest
@@ -76,21 +76,7 @@ async def _layers(
         async with slots:
             await _blob(session, reference.path, layer, open_blob, meters[layer.digest], settings)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for layer in layers.values():
-                group.create_task(one(layer))
-    except ExceptionGroup as errors:
-        # why not except*: until Python 3.11.4 (Debian 12 has 3.11.2) what it raises comes out in another group
-        known, others = errors.split(HakobuError)
-        if known is None or others is not None:
-            raise
-        raise _first(known) from errors
-
-
-def _first(errors: BaseExceptionGroup[HakobuError]) -> HakobuError:
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+    await together(one(layer) for layer in layers.values())
 
 
 async def _blob(
