@@ -8,7 +8,6 @@ world runs to its end.
 
 import asyncio
 import logging
-import os
 import select
 import socket
 import time
@@ -20,6 +19,7 @@ from hakobu.api.http.body import Body, BodyLost, Framing
 from hakobu.api.http.exchange import Answer, Exchange, Hijack, Peer, Reply, Request, Stream, parse_peer
 from hakobu.api.http.head import MAX_HEAD_BYTES, BadRequest, Head, parse_head
 from hakobu.api.http.response import CONTINUE, LAST_CHUNK, Heads
+from hakobu.api.http.takeover import TakenConnection
 
 log = logging.getLogger("hakobu.api")
 
@@ -192,7 +192,9 @@ class Connection(asyncio.Protocol):
             self._run()
         elif exchange.streams_body:
             self._framing = framing
-            self._body = request.stream = Body(self._on_first_read(head), self._pause_reading, self._resume_reading)
+            self._body = request.stream = Body(
+                self._on_first_read(head), self._transport.pause_reading, self._resume_reading
+            )
             self._run()
             self._feed_body()
         else:
@@ -330,7 +332,7 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing() and not isinstance(result, Stream):
             return
         if isinstance(result, Reply):
-            self._send_later(result)
+            self._send(result)
         elif isinstance(result, Stream):
             await self._send_stream(result)
         else:
@@ -349,15 +351,11 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def _send(self, reply: Reply) -> None:
-        """Sends a whole reply now and goes on to the next request."""
+        """Sends a whole reply; without a task the next request follows now, with one when the task has ended."""
         self._write_reply(reply)
         self._exchange = None
         if self.task is None:
             self._finish()
-
-    def _send_later(self, reply: Reply) -> None:
-        self._write_reply(reply)
-        self._exchange = None
 
     def _write_reply(self, reply: Reply) -> None:
         assert self._request is not None
@@ -429,7 +427,7 @@ class Connection(asyncio.Protocol):
         self._log(101 if self._request.head.upgrade else 200)
         self._closing = True
         try:
-            await hijack.take(_Takeover(transport, bytes(self._buffer), self._drain))
+            await hijack.take(TakenConnection(transport, bytes(self._buffer), self._drain))
         finally:
             transport.close()
 
@@ -461,9 +459,6 @@ class Connection(asyncio.Protocol):
 
     def _keeps_alive(self, head: Head) -> bool:
         return head.keep_alive and not self._eof and not self._closing
-
-    def _pause_reading(self) -> None:
-        self._transport.pause_reading()
 
     def _resume_reading(self) -> None:
         if not self._eof and not self._transport.is_closing():
@@ -508,28 +503,3 @@ class Connection(asyncio.Protocol):
         if log.isEnabledFor(logging.DEBUG) and self._request is not None:
             took_ms = (time.perf_counter() - self._started) * 1e3
             log.debug("%s %s %d %.2f ms", self._request.head.method, self._request.path, status, took_ms)
-
-
-class _Takeover:
-    """The connection as it is given to whoever takes it."""
-
-    __slots__ = ("_already_read", "_drain", "_transport")
-
-    def __init__(self, transport: asyncio.Transport, already_read: bytes, drain: Callable[[], Awaitable[None]]) -> None:
-        self._transport = transport
-        self._drain = drain
-        self._already_read = already_read
-
-    @property
-    def already_read(self) -> bytes:
-        return self._already_read
-
-    def dup(self) -> int:
-        sock = cast(socket.socket, self._transport.get_extra_info("socket"))
-        return os.dup(sock.fileno())
-
-    def write(self, data: bytes) -> None:
-        self._transport.write(data)
-
-    async def drain(self) -> None:
-        await self._drain()
