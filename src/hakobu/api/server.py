@@ -38,10 +38,6 @@ class Server:
     def open_connections(self) -> int:
         return len(self._connections)
 
-    @property
-    def busy_connections(self) -> int:
-        return sum(connection.busy for connection in self._connections)
-
     async def close(self) -> None:
         """Takes no more connections, lets running requests end for a while, then ends the rest."""
         for server in self._servers:

@@ -96,16 +96,3 @@ def string(text: str, mark: Mark = NOWHERE) -> Scalar:
 
 def null(mark: Mark = NOWHERE) -> Scalar:
     return Scalar("", None, mark)
-
-
-def kind_of(node: Node) -> str:
-    """What to call a node's type in an error."""
-    if isinstance(node, Sequence):
-        return "a list"
-    if isinstance(node, MappingNode):
-        return "a mapping"
-    if isinstance(node.value, bool):
-        return "a boolean"
-    if isinstance(node.value, (int, float)):
-        return "a number"
-    return "a string" if isinstance(node.value, str) else "empty"

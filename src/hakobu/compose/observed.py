@@ -39,7 +39,6 @@ class Observed:
     networks: Mapping[str, str] = field(default_factory=dict[str, str])
     volumes: Mapping[str, str] = field(default_factory=dict[str, str])
     images: Mapping[str, str] = field(default_factory=dict[str, str])
-    network_keys: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def of_service(self, service: str) -> tuple[ObservedContainer, ...]:
         """The service's containers by their number, without those of `run`."""

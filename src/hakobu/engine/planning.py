@@ -5,7 +5,6 @@ it does beside pure composition.
 """
 
 import base64
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -63,7 +62,7 @@ class Planner:
         return runtime_config(container, self._surroundings(container))
 
     def start(self, container: Container) -> Plan:
-        """Also writes nothing: the configuration is mirrored by `write_config`."""
+        """What the runtime has to do for this container; nothing is written."""
         config = self.runtime_config(container)
         return self._plan(container, config, self.rootfs(container))
 
@@ -104,14 +103,6 @@ class Planner:
         changed = replace(config, process=process)
         program = "" if spec.privileged else self._filter(container, changed)
         return plan_exec(container.id, changed, process, program)
-
-    def write_config(self, container: Container) -> None:
-        """OCI's config.json as started, for people and for tools."""
-        document = json.dumps(self.runtime_config(container).to_json(), indent=1)
-        path = f"{self.directory_of(container.id)}/config.json"
-        with open(path, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(document)
 
     @property
     def _version(self) -> int:

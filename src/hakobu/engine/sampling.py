@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 
 from hakobu.engine.services import Stats
 
-CgroupStats = Callable[[str], Mapping[str, int]]
 _COUNTERS = "rx_bytes rx_packets rx_errors rx_dropped _ _ _ _ tx_bytes tx_packets tx_errors tx_dropped".split()
 
 
@@ -54,10 +52,6 @@ def host_cpu_ns() -> int:
 
 def host_memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def read_ns() -> int:
-    return time.time_ns()
 
 
 def host_cpus() -> int:

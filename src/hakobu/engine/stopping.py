@@ -20,7 +20,6 @@ from hakobu.spec.plan import Runtime
 
 DEFAULT_TIMEOUT_S = 10
 SIGKILL = 9
-SIGCONT = 18
 
 
 def parse_signal(text: str) -> int:

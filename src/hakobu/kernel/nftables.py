@@ -52,14 +52,6 @@ def generation(nl: Netlink) -> int:
     return 0
 
 
-def is_available() -> bool:
-    try:
-        ctypes.CDLL(_LIBRARY)
-    except OSError:
-        return False
-    return True
-
-
 class Nftables:
     """One libnftables context."""
 
