@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hakobu.errors import HakobuError, Kind
+from hakobu.kernel.inode_flags import FS_TOPDIR_FL, add_flags
 from hakobu.spec.bounded import Fields, load_json
 from hakobu.spec.digest import Digest
 from hakobu.spec.rootfs import InitEntry, Rootfs
@@ -57,6 +58,7 @@ class Snapshots:
     def __init__(self, directory: str, database: Database) -> None:
         self._directory, self._database = directory, database
         os.makedirs(directory, mode=0o711, exist_ok=True)
+        _spread(directory)
         if database.lost:
             database.call(self._restore)
         # what the tables hold, so that a start reads memory: written behind each job's success
@@ -210,6 +212,17 @@ class Snapshots:
 
     def _discard(self, name: str) -> None:
         shutil.rmtree(f"{self._directory}/{name}", ignore_errors=True)
+
+
+def _spread(directory: str) -> None:
+    """Tells ext4 that what lies in this directory is unrelated, so that it takes inodes for each part elsewhere.
+
+    Side by side, a new layer or container meets the inodes of those removed a moment ago, which ext4 steps over one by
+    one, for minutes, at every file that is made: loading an image after removing one took four times as long. A
+    file system without the flag says EOPNOTSUPP or ENOTTY.
+    """
+    with contextlib.suppress(OSError):
+        add_flags(directory, FS_TOPDIR_FL)
 
 
 def _make(root: str, entry: InitEntry) -> None:
