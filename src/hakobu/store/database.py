@@ -1,8 +1,9 @@
 """The database of what exists: one SQLite file, one connection, one thread that owns it.
 
-Invariant: whatever `call` or a future of `submit` has answered is on the disk (WAL, synchronous=FULL). Each job runs
-in one transaction: all of it, or, when it raises, nothing. After the commit each changed document is mirrored as a
-file, best effort, so that a damaged database costs little; see `recovery`.
+Invariant: whatever `call` or a future of `submit` has answered is on the disk (WAL, synchronous=FULL). Of each job
+all is done or, when it raises, nothing; jobs that wait together share one commit, and with it one fsync. A moment
+after the commit each changed document is mirrored as a file, best effort, so that a damaged database costs little;
+see `recovery`.
 Must not: be used from a job already running on its thread (`call` there would wait for itself).
 """
 
@@ -11,10 +12,11 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hakobu.errors import HakobuError, Kind
 from hakobu.store import recovery
@@ -22,6 +24,9 @@ from hakobu.store.mirror import Mirror
 from hakobu.store.schema import DOCUMENT_TABLES, MIGRATIONS
 
 T = TypeVar("T")
+
+MIRROR_DELAY_S = 0.2
+"""How long a mirror may lag behind: what a start or an end changes several times is written once."""
 
 
 class DatabaseTooNew(HakobuError):
@@ -106,13 +111,22 @@ def _known(table: str) -> str:
     return table
 
 
+class _Job(NamedTuple):
+    """`alone` is for what ends the transaction it is given."""
+
+    run: Callable[[Connection], Any]
+    future: "Future[Any]"
+    alone: bool = False
+
+
 class Database:
     """Opened by the constructor, which migrates or recovers the file first; `lost` says what recovery cost."""
 
     def __init__(self, path: str, mirror_root: str = "") -> None:
         self._path = path
         self._mirror = Mirror(mirror_root or os.path.dirname(path))
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._mirror_due_s: float | None = None
         self._opened: Future[tuple[str, ...]] = Future()
         self._closed = False
         self._lock = threading.Lock()
@@ -121,12 +135,15 @@ class Database:
         self.lost: tuple[str, ...] = self._opened.result()
 
     def submit(self, job: Callable[[Connection], T]) -> Future[T]:
-        """Queues a job; jobs run in the order in which they were submitted, each a transaction of its own."""
+        """Queues a job; jobs run in the order in which they were submitted, each all or nothing."""
+        return self._submit(job, alone=False)
+
+    def _submit(self, job: Callable[[Connection], T], *, alone: bool) -> Future[T]:
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
                 raise DatabaseClosed
-            self._jobs.put(lambda: self._perform(job, future))
+            self._jobs.put(_Job(job, future, alone))
         return future
 
     def call(self, job: Callable[[Connection], T]) -> T:
@@ -134,7 +151,9 @@ class Database:
 
     def backup(self) -> Future[None]:
         """Rotates the backups and makes a new one, behind whatever is queued."""
-        return self.submit(lambda connection: recovery.rotate_backup(connection.raw, self._path, in_transaction=True))
+        return self._submit(
+            lambda connection: recovery.rotate_backup(connection.raw, self._path, in_transaction=True), alone=True
+        )
 
     def close(self) -> None:
         """Finishes what is queued. Idempotent."""
@@ -157,12 +176,38 @@ class Database:
         self._opened.set_result(lost)
         with contextlib.suppress(OSError, sqlite3.Error):
             recovery.rotate_backup(raw, self._path)
-        while (job := self._jobs.get()) is not None:
-            job()
-            if self._jobs.empty():
-                self._mirror.flush()
+        while (jobs := self._take()) is not None:
+            for group in _groups(jobs):
+                self._perform(group)
         self._mirror.flush()
         raw.close()
+
+    def _take(self) -> list[_Job] | None:
+        """Waits for jobs: all that are queued, or None at the end. Writes the mirrors that are due meanwhile."""
+        while True:
+            try:
+                job = self._jobs.get(timeout=self._flush_due())
+                break
+            except queue.Empty:
+                continue
+        jobs: list[_Job] = []
+        while job is not None:
+            jobs.append(job)
+            if self._jobs.empty():
+                return jobs
+            job = self._jobs.get()
+        self._jobs.put(None)  # found again once these are done
+        return jobs or None
+
+    def _flush_due(self) -> float | None:
+        """Seconds until mirrors are to be written; None where there are none. Those that are due are written now."""
+        if self._mirror_due_s is None:
+            return None
+        if (left_s := self._mirror_due_s - time.monotonic()) > 0:
+            return left_s
+        self._mirror.flush()
+        self._mirror_due_s = None
+        return None
 
     def _translated(self, error: BaseException) -> BaseException:
         """Broken constraints are the caller's to understand; the rest becomes words."""
@@ -172,18 +217,75 @@ class Database:
         failed.__cause__ = error
         return failed
 
-    def _perform(self, job: Callable[[Connection], T], future: Future[T]) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        connection = Connection(self._raw)
+    def _perform(self, jobs: list[_Job]) -> None:
+        """One transaction for all of them. A job that raises is undone alone; a commit that fails fails them all."""
+        done: list[tuple[_Job, Connection, Any]] = []
         try:
             with _transaction(self._raw):
-                result = job(connection)
+                for number, job in enumerate(jobs):
+                    if not job.future.set_running_or_notify_cancel():
+                        continue
+                    connection = Connection(self._raw)
+                    try:
+                        result = job.run(connection) if len(jobs) == 1 else self._nested(job, connection)
+                    except BaseException as error:
+                        job.future.set_exception(self._translated(error))
+                        if not self._raw.in_transaction:  # the whole of it was undone, as on a full disk
+                            raise _Undone(number) from error
+                        if len(jobs) == 1:
+                            raise
+                        continue
+                    done.append((job, connection, result))
         except BaseException as error:
-            future.set_exception(self._translated(error))
+            cause = error.__cause__ if isinstance(error, _Undone) else error
+            for job, _, _ in done:
+                job.future.set_exception(self._translated(cause or error))
+            if isinstance(error, _Undone) and (rest := jobs[error.number + 1 :]):
+                self._perform(rest)
             return
-        self._mirror.note(connection.changed)
-        future.set_result(result)
+        for job, connection, result in done:
+            self._note(connection.changed)
+            job.future.set_result(result)
+
+    def _nested(self, job: _Job, connection: Connection) -> Any:
+        self._raw.execute("SAVEPOINT job")
+        try:
+            result = job.run(connection)
+        except BaseException:
+            if self._raw.in_transaction:
+                self._raw.execute("ROLLBACK TO job")
+                self._raw.execute("RELEASE job")
+            raise
+        self._raw.execute("RELEASE job")
+        return result
+
+    def _note(self, changed: dict[tuple[str, str], str | None]) -> None:
+        if changed:
+            self._mirror.note(changed)
+            if self._mirror_due_s is None:
+                self._mirror_due_s = time.monotonic() + MIRROR_DELAY_S
+
+
+class _Undone(Exception):
+    """SQLite ended the transaction by itself at the job of this number."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _groups(jobs: list[_Job]) -> Iterator[list[_Job]]:
+    """What may share a transaction, in order."""
+    group: list[_Job] = []
+    for job in jobs:
+        if job.alone and group:
+            yield group
+            group = []
+        group.append(job)
+        if job.alone:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 @contextlib.contextmanager

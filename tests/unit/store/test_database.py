@@ -3,6 +3,8 @@
 import json
 import os
 import sqlite3
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,19 @@ def open_at(tmp_path: Path) -> Database:
 
 def put(connection: Connection, id: str = ID, name: str = "web") -> None:
     connection.put("containers", id, name, json.dumps({"id": id, "name": name}))
+
+
+def hold(database: Database) -> threading.Event:
+    """Keeps the database's thread in a job until the event is set: what comes meanwhile waits together."""
+    begun, gate = threading.Event(), threading.Event()
+
+    def job(_: Connection) -> None:
+        begun.set()
+        gate.wait(10)
+
+    database.submit(job)
+    begun.wait(10)
+    return gate
 
 
 def test_what_was_answered_is_there_after_reopening(tmp_path: Path) -> None:
@@ -113,4 +128,64 @@ def test_a_full_database_is_said_in_words_and_nothing_of_the_job_stays(tmp_path:
     assert caught.value.kind is Kind.EXHAUSTED
     assert database.call(lambda c: c.get_meta("small")) is None
     assert [d.name for d in database.call(lambda c: c.all("containers"))] == ["web"]
+    database.close()
+
+
+def test_jobs_that_wait_together_share_a_commit_and_a_failing_one_is_undone_alone(tmp_path: Path) -> None:
+    database = open_at(tmp_path)
+    gate = hold(database)
+
+    def failing(connection: Connection) -> None:
+        put(connection, "b" * 64, "undone")
+        raise ValueError("no")
+
+    order = [
+        database.submit(lambda c: put(c)),
+        database.submit(failing),
+        database.submit(lambda c: put(c, "c" * 64, "x")),
+    ]
+    backed_up = database.backup()
+    last = database.submit(lambda c: put(c, "d" * 64, "last"))
+    gate.set()
+    assert order[0].result() is None and order[2].result() is None and last.result() is None
+    with pytest.raises(ValueError, match="no"):
+        order[1].result()
+    backed_up.result()
+    assert {d.name for d in database.call(lambda c: c.all("containers"))} == {"web", "x", "last"}
+    database.close()
+    with sqlite3.connect(tmp_path / "state.db.backup-1") as raw:
+        assert {name for (name,) in raw.execute("SELECT name FROM containers")} == {"web", "x"}
+    raw.close()
+
+
+def test_what_waits_behind_a_job_that_ended_the_transaction_is_done_all_the_same(tmp_path: Path) -> None:
+    """On a full disk SQLite may undo the whole transaction by itself: nothing of it is answered as done."""
+    database = open_at(tmp_path)
+    gate = hold(database)
+
+    def ending(connection: Connection) -> None:
+        connection.execute("ROLLBACK")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    before, full, after = (database.submit(job) for job in (put, ending, lambda c: put(c, "c" * 64, "after")))
+    gate.set()
+    for future in (before, full):
+        with pytest.raises(DatabaseFailed, match="full"):
+            future.result()
+    after.result()
+    assert [d.name for d in database.call(lambda c: c.all("containers"))] == ["after"]
+    database.close()
+
+
+def test_a_mirror_is_written_a_moment_later_and_only_as_it_is_then(tmp_path: Path) -> None:
+    database = open_at(tmp_path)
+    database.call(put)
+    database.call(lambda c: put(c, "b" * 64, "short"))
+    database.call(lambda c: c.delete("containers", "b" * 64))
+    mirror = tmp_path / "containers" / ID / "object.json"
+    deadline = time.monotonic() + 10
+    while not mirror.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert json.loads(mirror.read_text())["id"] == ID
+    assert not (tmp_path / "containers" / ("b" * 64)).exists()
     database.close()
