@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from hakobu.daemon.tables import Containers as ContainerTable
 from hakobu.daemon.tables import Networks as NetworkTable
+from hakobu.daemon.tidying import Tidying
 from hakobu.engine.announce import object_event
 from hakobu.engine.background import Background
 from hakobu.engine.bus import Bus
@@ -74,6 +75,7 @@ class Engine:
 
     async def open(self) -> None:
         """Afterwards the API may answer: everything that runs was adopted."""
+        self.stores.pool.went_idle = Tidying(self.stores.pool, self.background).begin
         await self.shims.open()
         await self._open_networks()
         self.background.spawn(self.monitor.run(), "monitor")
@@ -105,7 +107,6 @@ class Engine:
     async def _tend(self) -> None:
         while True:
             await asyncio.sleep(10)
-            await asyncio.to_thread(self.stores.pool.trim)
             await self._heal_networks()
             for notice in await self.thread.call(self.networking.take_notices):
                 _log.info("%s", notice)
