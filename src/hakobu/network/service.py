@@ -49,6 +49,7 @@ class Networking:
         self._netlink: Netlink | None = None
         self._bridges: dict[str, BridgeRules] = {}
         self._published: dict[str, list[PortRule]] = {}
+        self._holding: set[str] = set()
         self._ready = False
         self._warnings: list[str] = []
         self.notices: list[str] = []
@@ -244,6 +245,7 @@ class Networking:
         bridges = [n for n in networks if n.spec.driver == "bridge" and n.pools and self._adopt(n)]
         endpoints = tuple(endpoints)
         for endpoint in endpoints:
+            self._holding.add(endpoint.endpoint_id)
             for address in (endpoint.ipv4, endpoint.ipv6):
                 if address:
                     self._ipam.take(endpoint.network_id, address)
@@ -316,6 +318,7 @@ class Networking:
                 self._ipam.release(network.id, v4.address)
             raise
         endpoint_id = secrets.token_hex(32)
+        self._holding.add(endpoint_id)
         return Endpoint(
             spec=spec,
             network_id=network.id,
@@ -332,7 +335,11 @@ class Networking:
         )
 
     def leave(self, endpoint: Endpoint) -> None:
-        """Gives the addresses back. The veth went with the container's namespace, or by a `veth.delete` step."""
+        """Gives the addresses back, once: afterwards they may be another's. The veth went with the container's
+        namespace, or by a `veth.delete` step."""
+        if endpoint.endpoint_id not in self._holding:
+            return
+        self._holding.discard(endpoint.endpoint_id)
         for address in (endpoint.ipv4, endpoint.ipv6):
             if address:
                 self._ipam.release(endpoint.network_id, address)

@@ -312,6 +312,30 @@ def test_a_chain_without_a_hook_for_others_is_warned_about(world):
     assert host.run(make) == ("chain inet mine fw drops forwarded packets: containers may not reach the network",)
 
 
+def test_an_address_given_back_twice_stays_with_whom_it_went_to(world):
+    """A container lets go at its end, and again when it is removed: meanwhile its address is another's."""
+    host, _ = world
+
+    def make():
+        networking = Networking(INSTANCE)
+        one, _ = networking.create(NetworkSpec(name="one"))
+        ended = networking.join(one, EndpointSpec(network="one"))
+        networking.leave(ended)
+        running = networking.join(one, EndpointSpec(network="one"))
+        networking.leave(ended)
+        found = [ended, running, networking.join(one, EndpointSpec(network="one"))]
+        again = Networking(INSTANCE)
+        again.restore([one], [running])
+        again.leave(running)
+        found.append(again.join(one, EndpointSpec(network="one")))
+        networking.remove(one)
+        return [endpoint.ipv4 for endpoint in found]
+
+    first, second, third, fourth = host.run(make)
+    assert first == second == fourth
+    assert third != second
+
+
 def test_adding_a_port_is_quick_and_many_ports_do_not_slow_it(world):
     host, _ = world
 
