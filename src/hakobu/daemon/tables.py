@@ -7,7 +7,8 @@ import msgspec
 
 from hakobu.spec.container import Container
 from hakobu.spec.network import Network
-from hakobu.store.database import Database
+from hakobu.store.database import Connection, Database
+from hakobu.store.snapshots import Snapshots
 
 _container = msgspec.json.Decoder(Container)
 _network = msgspec.json.Decoder(Network)
@@ -20,8 +21,8 @@ def _text(value: object) -> str:
 class Containers:
     """Implements `records.ContainerTable`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, snapshots: Snapshots) -> None:
+        self._database, self._snapshots = database, snapshots
 
     def save(self, container: Container) -> Awaitable[None]:
         text = _text(container)
@@ -29,7 +30,17 @@ class Containers:
         return asyncio.wrap_future(future)
 
     async def erase(self, container_id: str) -> None:
-        await asyncio.wrap_future(self._database.submit(lambda c: c.delete("containers", container_id)))
+        """The record and the row of its snapshot in one: no power loss leaves one without the other."""
+
+        def job(connection: Connection) -> None:
+            self._snapshots.forget(connection, container_id)
+            connection.delete("containers", container_id)
+
+        await asyncio.wrap_future(self._database.submit(job))
+
+    def ids(self) -> frozenset[str]:
+        """Of all that are kept, those that cannot be read too."""
+        return frozenset(d.id for d in self._database.call(lambda c: c.all("containers")))
 
     def load(self) -> tuple[tuple[Container, ...], tuple[str, ...]]:
         """What can be read, and what cannot: a broken record costs itself alone."""

@@ -159,7 +159,7 @@ def build(config: EngineConfig) -> Engine:
         _log.error("state database: %s", lost)
     for what in (*stores.images.broken, *stores.volumes.broken):
         _log.error("%s", what)
-    container_table, network_table = ContainerTable(stores.database), NetworkTable(stores.database)
+    container_table, network_table = ContainerTable(stores.database, stores.snapshots), NetworkTable(stores.database)
     existing, broken = container_table.load()
     for what in broken:
         _log.error("%s", what)
@@ -175,6 +175,8 @@ def build(config: EngineConfig) -> Engine:
         object_event(bus, "volume", action, name, driver=driver)
 
     roots = ContainerRoots(stores, records, instance.container_dir, volume_event)
+    if not stores.database.lost:  # else a directory may hold the one mirror of a container that was not read back
+        roots.clean(container_table.ids())
     planner = Planner(
         config, records, endpoints, roots.rootfs, instance.container_dir, tree, f"{instance.data_root}/cache"
     )
@@ -198,7 +200,7 @@ def build(config: EngineConfig) -> Engine:
         for attachment in pending.take(container_id):
             os.close(attachment.fd)
 
-    remover = Remover(records, stopper, roots, endpoints, bus, waiters, execs, forget)
+    remover = Remover(records, stopper, roots, bus, waiters, execs, forget)
     monitor = Monitor(
         records,
         shims,

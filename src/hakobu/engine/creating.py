@@ -4,6 +4,8 @@ Everything that can be refused is refused before anything is made; what was made
 fails. The name is taken first, so that two creates of one name never both succeed.
 """
 
+import asyncio
+import contextlib
 import secrets
 import socket
 from collections.abc import Mapping
@@ -21,7 +23,7 @@ from hakobu.engine.records import Records, check_name
 from hakobu.engine.services import CreatedContainer, Events, Image
 from hakobu.engine.starting import parse_size
 from hakobu.engine.validate import check_spec
-from hakobu.errors import Invalid
+from hakobu.errors import HakobuError, Invalid
 from hakobu.spec.container import Container, ContainerSpec, EndpointSpec, LogConfig
 from hakobu.spec.step import Json
 
@@ -74,6 +76,8 @@ class Creator:
         try:
             await self._make(container)
         except BaseException:
+            with contextlib.suppress(HakobuError):
+                await self._records.remove(container.id)
             self._records.unreserve(container.name, container.id)
             await self._roots.remove(container.id)
             raise
@@ -81,9 +85,12 @@ class Creator:
         return CreatedContainer(container.id, warnings)
 
     async def _make(self, container: Container) -> None:
-        await self._roots.prepare(container.id, container.image_id)
-        mounts = await self._roots.volumes(container)
-        await self._records.add(replace(container, mounts=mounts))
+        """Without volumes, which are filled from the image, one commit holds snapshot and record."""
+        prepared = await self._roots.prepare(container.id, container.image_id)
+        if container.spec.mounts or container.spec.volumes_from or container.volumes:
+            await prepared
+            container = replace(container, mounts=await self._roots.volumes(container))
+        await asyncio.gather(prepared, self._records.add(container))
 
     def _take_name(self, wanted: str, container_id: str) -> str:
         name = check_name(wanted) if wanted else namer.choose(lambda n: self._records.holder_of(n) is not None)

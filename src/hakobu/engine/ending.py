@@ -7,6 +7,7 @@ restart policy or the automatic removal follows. An end is never told before its
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from hakobu.engine.announce import container_event, object_event
 from hakobu.engine.background import Background
@@ -78,12 +79,22 @@ class Monitor:
                 return
             self._stopped_hook(container_id)
             self._execs.container_ended(container_id)
-            await self._runtime.delete(container_id)
-            await self._net.leave(container)
             again = wants_restart(container, exit.code)
-            container = await self._records.change(container_id, ports=(), state=_ended_state(container, exit, again))
-            self._tell(container, exit)
-        await self._after(container, exit, again)
+            changes: dict[str, Any] = {"ports": (), "state": _ended_state(container, exit, again)}
+            if container.spec.auto_remove:
+                # its removal follows: a daemon that dies before finds the shim's own word for the end
+                ended = self._records.note(container_id, **changes)
+                await self._net.leave(container)
+            else:
+                ended, saving = self._records.change_soon(container_id, **changes)
+                await self._net.leave(container)
+                await saving
+            self._tell(ended, exit)
+            # Docker's waiters hear of every end, also of one after which the policy starts it again
+            self._waiters.exited(container_id, exit.code)
+            if not container.spec.auto_remove:
+                await self._runtime.delete(container_id)
+        await self._after(ended, again)
 
     def _tell(self, container: Container, exit: Exit) -> None:
         ran_s = max(0, exit.finished_ns - container.state.started_ns) // 1_000_000_000
@@ -101,16 +112,15 @@ class Monitor:
                 type="bridge",
             )
 
-    async def _after(self, container: Container, exit: Exit, again: bool) -> None:
+    async def _after(self, container: Container, again: bool) -> None:
         if again:
-            # Docker's waiters hear of every end, also of one after which the policy starts it again
-            self._waiters.exited(container.id, exit.code)
             self._background.spawn(self._restart(container), f"restart of {container.name}")
             return
         self._delays.pop(container.id, None)
-        self._waiters.exited(container.id, exit.code)
         if container.spec.auto_remove:
             await self._remove(container.id)
+            if self._records.by_id(container.id) is None:
+                await self._runtime.delete(container.id)
 
     async def _restart(self, container: Container) -> None:
         ran_s = monotonic_s() - self._starter.started_at_s.get(container.id, 0.0)

@@ -18,7 +18,7 @@ from hakobu.network import ports as published
 from hakobu.network.service import Networking
 from hakobu.network.steps import next_interface, plan_container, publishing_endpoint
 from hakobu.runtime.failure import StepFailed
-from hakobu.spec.container import Container, Endpoint, Status
+from hakobu.spec.container import Container, Endpoint, EndpointSpec, Status
 from hakobu.spec.instance import Instance
 from hakobu.spec.network import Network
 from hakobu.spec.plan import Created
@@ -45,15 +45,19 @@ class Endpoints:
         self._directory_of = directory_of
 
     async def join(self, container: Container) -> tuple[Endpoint, ...]:
+        wanted = [(self._book.get(spec.network), spec) for spec in container.spec.endpoints]
+        return await self._thread.call(self._join, container, wanted)
+
+    def _join(self, container: Container, wanted: Sequence[tuple[Network, EndpointSpec]]) -> tuple[Endpoint, ...]:
+        """All of it at once on the network's thread: each way there and back costs a start more than the work."""
         joined: list[Endpoint] = []
         try:
-            for spec in container.spec.endpoints:
-                network = self._book.get(spec.network)
-                interface = next_interface(joined)
-                joined.append(await self._thread.call(self._networking.join, network, spec, interface))
+            for network, spec in wanted:
+                joined.append(self._networking.join(network, spec, next_interface(joined)))
+            self._write_files(replace(container, endpoints=tuple(joined)))
         except BaseException:
             for endpoint in joined:
-                await self._thread.call(self._networking.leave, endpoint)
+                self._networking.leave(endpoint)
             raise
         return tuple(joined)
 
@@ -110,12 +114,16 @@ class Endpoints:
         return found or error
 
     async def leave(self, container: Container) -> None:
-        await self._thread.call(self._networking.unpublish, container.id)
-        for endpoint in container.endpoints:
-            await self._thread.call(self._networking.leave, endpoint)
+        if container.endpoints or container.ports:
+            await self._thread.call(self._leave, container)
         if any(naming.has_names(n) for n, _ in self.joined(container)):
-            await self._thread.call(self._networking.resolver_leave, container.id)
             await self._publish_names(without=container.id)
+
+    def _leave(self, container: Container) -> None:
+        self._networking.unpublish(container.id)
+        for endpoint in container.endpoints:
+            self._networking.leave(endpoint)
+        self._networking.resolver_leave(container.id)
 
     async def reopen(self, container: Container) -> None:
         """After a connect or disconnect while it runs: rules and names anew, and the files its root shows."""
@@ -199,9 +207,13 @@ class Endpoints:
 
 def _write(path: str, text: str) -> None:
     """In place: a running container has the very file mounted."""
-    with open(path, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o644)
-        file.write(text)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        os.fchmod(fd, 0o644)
+        with open(fd, "wb", buffering=0, closefd=False) as file:
+            file.write(text.encode())
+    finally:
+        os.close(fd)
 
 
 def _read(path: str) -> str:

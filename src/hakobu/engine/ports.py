@@ -4,7 +4,7 @@
 it touches. All are awaitable: the work itself runs in a thread or a worker of the layer's own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from hakobu.errors import HakobuError
@@ -16,11 +16,8 @@ class Net(Protocol):
     """A container's endpoints, from their addresses to the rules of its published ports."""
 
     async def join(self, container: Container) -> tuple[Endpoint, ...]:
-        """Allocates an endpoint for each network the container is to be in; undoes all when one fails."""
-        ...
-
-    async def write_files(self, container: Container) -> None:
-        """Writes hostname, hosts and resolv.conf into the container's directory."""
+        """Allocates an endpoint for each network the container is to be in, and writes hostname, hosts and
+        resolv.conf into its directory; undoes all when one fails."""
         ...
 
     async def opened(self, container: Container, created: Created) -> None:
@@ -43,13 +40,19 @@ class Net(Protocol):
 class Roots(Protocol):
     """The file system of containers."""
 
-    async def prepare(self, container_id: str, image_id: str) -> None: ...
+    async def prepare(self, container_id: str, image_id: str) -> Awaitable[None]:
+        """Queues the making of a new container's directories; the awaitable says when they are there for good."""
+        ...
 
     async def volumes(self, container: Container) -> tuple[ResolvedMount, ...]:
         """Makes the volumes a new container needs, fills new ones from the image, and names every mount."""
         ...
 
     async def remove(self, container_id: str) -> None: ...
+
+    async def discard(self, container_id: str) -> None:
+        """What is left on the disk of a container whose record is gone."""
+        ...
 
     async def remove_anonymous(self, mounts: Sequence[ResolvedMount]) -> None: ...
 

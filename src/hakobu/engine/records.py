@@ -1,12 +1,13 @@
 """All containers the engine knows: by id, by name, by unique prefix; written through to the database.
 
-Invariant: memory is what the database will hold once its queue is drained; writes of one container are
-queued in the order in which they were made. A name belongs to at most one container. Reading never awaits.
+Invariant: memory is what the database will hold once its queue is drained, but for what was only noted; writes of
+one container are queued in the order in which they were made. A name belongs to at most one container. Reading
+never awaits.
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -18,7 +19,9 @@ _PREFIX = re.compile(r"[0-9a-f]{1,64}\Z", re.ASCII)
 
 
 class ContainerTable(Protocol):
-    """Where records are kept for good. The call queues the write; the awaitable says when it is durable."""
+    """Where records are kept for good. The call queues the write; the awaitable says when it is durable.
+
+    With a record goes what names its root file system: a container is there with both, or not at all."""
 
     def save(self, container: Container) -> Awaitable[None]: ...
     def erase(self, container_id: str) -> Awaitable[None]: ...
@@ -33,7 +36,7 @@ def check_name(name: str) -> str:
 
 
 def _seen(done: "asyncio.Future[None]") -> None:
-    """A write that failed: the awaited one behind it fails as well and tells."""
+    """A write that failed: whoever awaits it, or the one behind it, tells."""
     if not done.cancelled():
         done.exception()
 
@@ -94,29 +97,49 @@ class Records:
 
     async def change(self, container_id: str, **changes: Any) -> Container:
         """Replaces fields of the record; visible at once, returns when it is durable."""
-        current = self._by_id.get(container_id)
-        if current is None:
-            raise NoSuchContainer(container_id)
-        changed = replace(current, **changes)
-        self._by_id[container_id] = changed
+        changed = self.note(container_id, **changes)
         await self._table.save(changed)
         return changed
 
-    def change_soon(self, container_id: str, **changes: Any) -> Container:
-        """As `change`, without waiting for the disk: for what a later, awaited change makes durable with it."""
-        current = self._by_id.get(container_id)
-        if current is None:
-            raise NoSuchContainer(container_id)
-        changed = replace(current, **changes)
+    def note(self, container_id: str, **changes: Any) -> Container:
+        """Changes the record in memory alone: for what a later change makes durable with it, or an end makes void."""
+        changed = replace(self._current(container_id), **changes)
         self._by_id[container_id] = changed
-        asyncio.ensure_future(self._table.save(changed)).add_done_callback(_seen)
         return changed
 
-    async def change_state(self, container_id: str, **changes: Any) -> Container:
-        current = self._by_id.get(container_id)
-        if current is None:
+    def change_soon(self, container_id: str, **changes: Any) -> "tuple[Container, asyncio.Future[None]]":
+        """As `change`; whoever goes on meanwhile awaits the future before telling anybody."""
+        changed = self.note(container_id, **changes)
+        return changed, self._save(changed)
+
+    def change_ahead(self, container_id: str, **changes: Any) -> Callable[[], Awaitable[Container]]:
+        """Begins to save what the record will say; the call that is returned makes it visible, and returns when it
+        is durable. Without that call memory stays as it is: the next change is queued behind and wins."""
+        base = self._current(container_id)
+        changed = replace(base, **changes)
+        saving = self._save(changed)
+
+        async def settle() -> Container:
+            if self._by_id.get(container_id) is not base:
+                return await self.change(container_id, **changes)
+            self._by_id[container_id] = changed
+            await saving
+            return changed
+
+        return settle
+
+    def _current(self, container_id: str) -> Container:
+        if (current := self._by_id.get(container_id)) is None:
             raise NoSuchContainer(container_id)
-        return await self.change(container_id, state=replace(current.state, **changes))
+        return current
+
+    def _save(self, container: Container) -> "asyncio.Future[None]":
+        saving = asyncio.ensure_future(self._table.save(container))
+        saving.add_done_callback(_seen)
+        return saving
+
+    async def change_state(self, container_id: str, **changes: Any) -> Container:
+        return await self.change(container_id, state=replace(self._current(container_id).state, **changes))
 
     def note_state(self, container_id: str, state: State) -> None:
         """Changes the state in memory alone, for what need not survive (health results between saves)."""
@@ -131,8 +154,10 @@ class Records:
         return changed
 
     async def remove(self, container_id: str) -> None:
-        container = self._by_id.pop(container_id, None)
+        """What could not be erased is still there."""
+        if (container := self._by_id.get(container_id)) is None:
+            return
+        await self._table.erase(container_id)
+        self._by_id.pop(container_id, None)
         self._locks.pop(container_id, None)
-        if container is not None:
-            self.unreserve(container.name, container_id)
-            await self._table.erase(container_id)
+        self.unreserve(container.name, container_id)

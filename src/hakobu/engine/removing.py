@@ -10,7 +10,7 @@ from dataclasses import replace
 from hakobu.engine.announce import container_event
 from hakobu.engine.execs import ExecService
 from hakobu.engine.lifecycle import Op, require
-from hakobu.engine.ports import Net, Roots
+from hakobu.engine.ports import Roots
 from hakobu.engine.records import Records
 from hakobu.engine.services import Events
 from hakobu.engine.stopping import Stopper
@@ -28,13 +28,12 @@ class Remover:
         records: Records,
         stopper: Stopper,
         roots: Roots,
-        net: Net,
         events: Events,
         waiters: Waiters,
         execs: ExecService,
         forget: Forget,
     ) -> None:
-        self._records, self._stopper, self._roots, self._net = records, stopper, roots, net
+        self._records, self._stopper, self._roots = records, stopper, roots
         self._events, self._waiters, self._execs, self._forget = events, waiters, execs, forget
 
     async def remove(self, ref: str, *, force: bool = False, volumes: bool = False) -> None:
@@ -62,19 +61,19 @@ class Remover:
                 await self._remove(container_id, volumes=True)
 
     async def _remove(self, container_id: str, volumes: bool) -> None:
+        """The container is gone once its record is; its directories follow, by the next daemon if need be."""
         current = self._records.get(container_id)
-        container = self._records.change_soon(container_id, state=replace(current.state, status=Status.REMOVING))
+        container = self._records.note(container_id, state=replace(current.state, status=Status.REMOVING))
         try:
-            await self._net.leave(container)
-            await self._roots.remove(container_id)
+            await self._records.remove(container_id)
         except BaseException as error:
             await self._records.change_state(container_id, status=Status.DEAD, error=str(error))
             raise
         self._execs.forget(container_id)
         self._forget(container_id)
-        await self._records.remove(container_id)
-        if volumes:
+        if volumes and container.mounts:
             await self._roots.remove_anonymous(container.mounts)
         container_event(self._events, container, "destroy")
         # The error of a failed start was the start's answer; docker's client would tell it a second time.
         self._waiters.removed(container_id, container.state.exit_code)
+        await self._roots.discard(container_id)

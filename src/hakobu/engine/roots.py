@@ -13,9 +13,10 @@ from hakobu.errors import HakobuError, Invalid
 from hakobu.kernel import mountinfo
 from hakobu.runtime.defaults import INIT_LAYER
 from hakobu.spec.container import Container, Mount, ResolvedMount
-from hakobu.spec.digest import Digest
+from hakobu.spec.digest import Digest, is_hex_id
 from hakobu.spec.rootfs import Rootfs
 from hakobu.store.open import Stores
+from hakobu.store.snapshots import has_failed
 
 VolumeEvent = Callable[[str, str, str], None]
 """Action, volume and driver of what happened to a volume."""
@@ -31,14 +32,19 @@ class ContainerRoots:
     def _diff_ids(self, image_id: str) -> tuple[Digest, ...]:
         return tuple(Digest.parse(d) for d in self._stores.images.get(image_id).diff_ids)
 
-    async def prepare(self, container_id: str, image_id: str) -> None:
-        diff_ids = self._diff_ids(image_id)
-        await asyncio.to_thread(self._prepare, container_id, image_id, diff_ids)
-        os.makedirs(self._directory_of(container_id), mode=0o710, exist_ok=True)
-
-    def _prepare(self, container_id: str, image_id: str, diff_ids: tuple[Digest, ...]) -> None:
-        with self._stores.arrivals.arriving():
-            self._stores.snapshots.prepare(container_id, image_id, diff_ids, INIT_LAYER)
+    async def prepare(self, container_id: str, image_id: str) -> "asyncio.Future[None]":
+        snapshots, arrivals = self._stores.snapshots, self._stores.arrivals
+        if not snapshots.has_init:
+            await asyncio.to_thread(snapshots.ensure_init, INIT_LAYER)
+        await arrivals.enter()
+        try:
+            made = snapshots.prepare(container_id, image_id, self._diff_ids(image_id))
+        except BaseException:
+            arrivals.leave(failed=True)
+            raise
+        made.add_done_callback(lambda done: arrivals.leave(failed=has_failed(done)))
+        os.makedirs(self._directory_of(container_id), mode=0o710, exist_ok=True)  # while the row is written
+        return asyncio.wrap_future(made)
 
     def rootfs(self, container: Container) -> Rootfs:
         return self._stores.snapshots.rootfs(container.id, self._diff_ids(container.image_id))
@@ -46,9 +52,23 @@ class ContainerRoots:
     async def remove(self, container_id: str) -> None:
         await asyncio.to_thread(self._remove, container_id)
 
+    async def discard(self, container_id: str) -> None:
+        await asyncio.to_thread(self._discard, container_id)
+
     def _remove(self, container_id: str) -> None:
         self._stores.snapshots.remove(container_id)
+        self._discard(container_id)
+
+    def _discard(self, container_id: str) -> None:
+        self._stores.snapshots.discard(container_id)
         shutil.rmtree(self._directory_of(container_id), ignore_errors=True)
+
+    def clean(self, known: frozenset[str]) -> None:
+        """Directories of containers that are gone, left by a daemon that died while it removed them."""
+        top = os.path.dirname(self._directory_of("x"))
+        for name in os.listdir(top) if os.path.isdir(top) else ():
+            if is_hex_id(name) and name not in known:
+                shutil.rmtree(f"{top}/{name}", ignore_errors=True)
 
     # Mounts and volumes
 

@@ -18,7 +18,7 @@ from hakobu.engine.records import Records
 from hakobu.engine.services import Events
 from hakobu.engine.startfailure import translate
 from hakobu.errors import HakobuError
-from hakobu.spec.container import Container, Health, Status
+from hakobu.spec.container import Container, Health, State, Status
 from hakobu.spec.plan import Attachment, Created, LogTarget, Plan, Runtime, Stdio
 from hakobu.spec.step import Json, StepResult
 
@@ -123,8 +123,7 @@ class Starter:
 
     async def _start(self, container: Container) -> Container:
         endpoints = await self._net.join(container)
-        container = self._records.change_soon(container.id, endpoints=endpoints, ports=())
-        await self._net.write_files(container)
+        container = self._records.note(container.id, endpoints=endpoints, ports=())
         plan = self._plan(container)
         created = await self._runtime.create(plan, stdio_of(container), self._pending.take(container.id))
         container = replace(
@@ -133,24 +132,18 @@ class Starter:
             state=replace(container.state, pid=created.pid),
         )
         await self._net.opened(container, created)
-        released = await self._runtime.start(container.id)
-        self._traces.keep(container.id, plan, (*created.results, *released))
-        return await self._started(container, created)
-
-    async def _started(self, container: Container, created: Created) -> Container:
-        self.started_at_s[container.id] = monotonic_s()
-        state = replace(
-            container.state,
-            status=Status.RUNNING,
-            pid=created.pid,
-            exit_code=0,
-            error="",
-            oom_killed=False,
-            started_ns=now_ns(),
-            health=Health() if has_healthcheck(container) else None,
-            stopped_by_user=False,
+        releasing = asyncio.ensure_future(self._runtime.start(container.id))
+        # Its first part runs: the request is with the shim, and a record that says "running" never comes before it.
+        await asyncio.sleep(0)
+        settle = self._records.change_ahead(
+            container.id, state=_running_state(container, created), ports=container.ports
         )
-        container = await self._records.change(container.id, state=state, ports=container.ports)
+        released = await releasing
+        self._traces.keep(container.id, plan, (*created.results, *released))
+        self.started_at_s[container.id] = monotonic_s()
+        return self._started(await settle())
+
+    def _started(self, container: Container) -> Container:
         for endpoint in container.endpoints:
             object_event(
                 self._events,
@@ -173,6 +166,20 @@ class Starter:
         await self._net.leave(container)
         state = replace(container.state, status=_after_failure(container), pid=0, exit_code=exit_code, error=message)
         await self._records.change(container_id, state=state, ports=())
+
+
+def _running_state(container: Container, created: Created) -> State:
+    return replace(
+        container.state,
+        status=Status.RUNNING,
+        pid=created.pid,
+        exit_code=0,
+        error="",
+        oom_killed=False,
+        started_ns=now_ns(),
+        health=Health() if has_healthcheck(container) else None,
+        stopped_by_user=False,
+    )
 
 
 def _after_failure(container: Container) -> Status:

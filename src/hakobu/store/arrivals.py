@@ -26,6 +26,17 @@ class Arrivals:
                 self._changed.wait()
             self._count += 1
 
+    def enter_now(self) -> bool:
+        """One more arrival, until `leave`; False, and none, while a collection goes on."""
+        with self._changed:
+            if not self._collecting:
+                self._count += 1
+            return not self._collecting
+
+    def leave(self, *, failed: bool = False) -> None:
+        self.owed = self.owed or failed
+        self._leave()
+
     def _leave(self) -> None:
         with self._changed:
             self._count -= 1
@@ -45,12 +56,7 @@ class Arrivals:
     @asynccontextmanager
     async def arriving_async(self) -> AsyncGenerator[None, None]:
         """For the event loop, which does not wait itself."""
-        entering = asyncio.ensure_future(asyncio.to_thread(self._enter))
-        try:
-            await asyncio.shield(entering)
-        except asyncio.CancelledError:
-            entering.add_done_callback(lambda _: self._leave())
-            raise
+        await self.enter()
         try:
             yield
         except BaseException:
@@ -58,6 +64,19 @@ class Arrivals:
             raise
         finally:
             self._leave()
+
+    async def _enter_later(self) -> None:
+        entering = asyncio.ensure_future(asyncio.to_thread(self._enter))
+        try:
+            await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            entering.add_done_callback(lambda _: self._leave())
+            raise
+
+    async def enter(self) -> None:
+        """As `arriving_async`, for an arrival whose end (`leave`) is told by somebody else."""
+        if not self.enter_now():
+            await self._enter_later()
 
     @contextmanager
     def collecting(self) -> Generator[bool, None, None]:

@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from hakobu.errors import HakobuError, Kind
@@ -132,22 +133,22 @@ class Snapshots:
 
     # Containers
 
-    def prepare(
-        self, container_id: str, image_id: str, diff_ids: Sequence[Digest], init_layer: Sequence[InitEntry]
-    ) -> None:
-        """Directories of a new container; the init layer is made once and shared."""
-        self._ensure_init(init_layer)
+    def prepare(self, container_id: str, image_id: str, diff_ids: Sequence[Digest]) -> Future[None]:
+        """Queues the making of a new container's directories; waits for nothing. `ensure_init` was called before."""
 
-        def job(connection: Connection) -> int:
+        def job(connection: Connection) -> None:
             number = _next(connection)
             connection.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?)", (container_id, number, image_id, _INIT_KEY))
-            for name in ("fs", "work"):
-                os.makedirs(f"{self._directory}/{number}/{name}", mode=0o711 if name == "work" else 0o755)
+            top = f"{self._directory}/{number}"
+            for path, mode in ((top, 0o755), (f"{top}/fs", 0o755), (f"{top}/work", 0o711)):
+                os.mkdir(path, mode)
             self._sign(str(number), {"container": container_id, "image": image_id})
-            return number
+            self._own[container_id] = (str(number), image_id)
 
         self.layer_paths(diff_ids)
-        self._own[container_id] = (str(self._database.call(job)), image_id)
+        made = self._database.submit(job)
+        made.add_done_callback(lambda done: self._own.pop(container_id, None) if has_failed(done) else None)
+        return made
 
     def rootfs(self, container_id: str, diff_ids: Sequence[Digest]) -> Rootfs:
         own, init = self._own.get(container_id), self._layers.get(_INIT_KEY)
@@ -157,9 +158,15 @@ class Snapshots:
         return Rootfs(self._directory, lower, f"{own[0]}/fs", f"{own[0]}/work")
 
     def remove(self, container_id: str) -> None:
-        self._database.call(
-            lambda c: c.execute("DELETE FROM snapshots WHERE container_id = ?", (container_id,)) and None
-        )
+        self._database.call(lambda c: self.forget(c, container_id))
+        self.discard(container_id)
+
+    def forget(self, connection: Connection, container_id: str) -> None:
+        """The row alone, in a transaction of the caller's; `discard` follows, or `clean` at the daemon's start."""
+        connection.execute("DELETE FROM snapshots WHERE container_id = ?", (container_id,))
+
+    def discard(self, container_id: str) -> None:
+        """The directories of a container whose row is gone."""
         if (own := self._own.pop(container_id, None)) is not None:
             self._discard(own[0])
 
@@ -199,8 +206,13 @@ class Snapshots:
             self._discard(name)
         return len(unknown)
 
-    def _ensure_init(self, entries: Sequence[InitEntry]) -> None:
-        if _INIT_KEY in self._layers:
+    @property
+    def has_init(self) -> bool:
+        return _INIT_KEY in self._layers
+
+    def ensure_init(self, entries: Sequence[InitEntry]) -> None:
+        """The layer below every container's own, made once and shared."""
+        if self.has_init:
             return
         name = f"new-{secrets.token_hex(6)}"
         root = f"{self._directory}/{name}/fs"
@@ -223,6 +235,10 @@ def _spread(directory: str) -> None:
     """
     with contextlib.suppress(OSError):
         add_flags(directory, FS_TOPDIR_FL)
+
+
+def has_failed(done: Future[None]) -> bool:
+    return done.cancelled() or done.exception() is not None
 
 
 def _make(root: str, entry: InitEntry) -> None:

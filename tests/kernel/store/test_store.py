@@ -107,7 +107,8 @@ def leftovers(stores: Stores) -> list[str]:
 def rootfs_files(stores: Stores, image_id: str, container: str = "a" * 64) -> dict[str, bytes]:
     """What a container of the image sees: the overlay is mounted detached, so nothing can be left of it."""
     diff_ids = tuple(Digest.parse(d) for d in stores.images.get(image_id).diff_ids)
-    stores.snapshots.prepare(container, image_id, diff_ids, INIT)
+    stores.snapshots.ensure_init(INIT)
+    stores.snapshots.prepare(container, image_id, diff_ids).result()
     found = stores.snapshots.rootfs(container, diff_ids)
     at = f"{found.snapshots_dir}/"
     options = {

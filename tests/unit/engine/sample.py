@@ -1,5 +1,7 @@
 """Records for the engine's unit tests."""
 
+import asyncio
+
 from hakobu.spec.container import Container, ContainerSpec, State, Status
 
 ID = "a" * 64
@@ -25,8 +27,10 @@ class Table:
         self.saved = []
         self.erased = []
 
-    async def save(self, container):
+    def save(self, container):
+        """The call queues, as with the database."""
         self.saved.append(container)
+        return asyncio.sleep(0)
 
     async def erase(self, container_id):
         self.erased.append(container_id)

@@ -62,6 +62,48 @@ def test_changes_are_visible_at_once_and_written_in_order():
     assert book.get("web").state.exit_code == 3
 
 
+def test_a_change_saved_ahead_is_seen_when_it_is_settled():
+    table = Table()
+    book = Records(table, (container(),))
+
+    async def change():
+        settle = book.change_ahead("a" * 64, restart_count=1)
+        await asyncio.sleep(0)
+        assert table.saved[-1].restart_count == 1
+        assert book.get("web").restart_count == 0
+        assert (await settle()).restart_count == 1
+
+    asyncio.run(change())
+    assert book.get("web").restart_count == 1
+    assert len(table.saved) == 1
+
+
+def test_a_change_saved_ahead_undoes_none_that_came_meanwhile():
+    table = Table()
+    book = Records(table, (container(),))
+
+    async def change():
+        settle = book.change_ahead("a" * 64, restart_count=1)
+        await book.rename("a" * 64, "site")
+        return await settle()
+
+    assert asyncio.run(change()).name == "site"
+    assert (table.saved[-1].name, table.saved[-1].restart_count) == ("site", 1)
+
+
+def test_what_cannot_be_erased_is_still_there():
+    class Full(Table):
+        async def erase(self, container_id):
+            raise OSError
+
+    book = Records(Full(), (container(name="web"),))
+    with pytest.raises(OSError):
+        asyncio.run(book.remove("a" * 64))
+    assert book.get("web").id == "a" * 64
+    with pytest.raises(NameInUse):
+        book.reserve("web", "z" * 64)
+
+
 @pytest.mark.parametrize("name", ["", "a", "-x", "a b", "a/b", "../x", "ä1", "x" * 300])
 def test_names_that_docker_refuses(name):
     with pytest.raises(BadName):
