@@ -64,6 +64,9 @@ _NUMBERS: Final[dict[str, tuple[int, int]]] = {
     "removexattrat": (466, 466),
 }
 
+_M_TRIM_THRESHOLD: Final = -1  # malloc.h
+_M_MMAP_THRESHOLD: Final = -3
+
 MACHINE: Final = os.uname().machine
 _COLUMN: Final = {"x86_64": 0, "aarch64": 1}.get(MACHINE, -1)
 
@@ -87,6 +90,16 @@ def release_free_memory() -> None:
     """Gives whole free pages of the heap back to the kernel, where the C library has a word for it (glibc)."""
     if _malloc_trim is not None:
         _malloc_trim(0)
+
+
+def keep_freed_memory(limit_bytes: int) -> None:
+    """Blocks up to this size come from memory that was freed before, and that much of it is kept (glibc).
+
+    Else each large block is mapped, faulted in page by page, and unmapped again.
+    """
+    if _mallopt is not None:
+        _mallopt(_M_MMAP_THRESHOLD, limit_bytes)
+        _mallopt(_M_TRIM_THRESHOLD, limit_bytes)
 
 
 def syscall(name: str, *argtypes: Any, hold_gil: bool = False) -> Callable[..., int]:
@@ -113,5 +126,6 @@ def check(result: int, name: str, path: Path | None = None) -> int:
 
 try:
     _malloc_trim = function("malloc_trim", c_size_t)
+    _mallopt = function("mallopt", c_int, c_int)
 except AttributeError:  # musl
-    _malloc_trim = None
+    _malloc_trim = _mallopt = None

@@ -6,17 +6,17 @@ hashed on the way, compared, synced, and renamed into place. Whatever fails befo
 
 import hashlib
 import os
-import queue
 import secrets
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from hakobu.errors import HakobuError, Kind
+from hakobu.kernel.sync import begin_writing
 from hakobu.spec.digest import Digest
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
-_AHEAD = 8
+_BEGIN_BYTES = 8 << 20
+"""So much of a blob, and its way to the disk begins: the sync at the end then has little left to wait for."""
 
 
 class DigestMismatch(HakobuError):
@@ -36,68 +36,38 @@ class NoSuchBlob(HakobuError):
 
 
 class Ingest:
-    """One blob on its way in: write, then `commit`. Left without a commit, nothing stays.
-
-    Hashing and writing run in a thread of their own, a few blocks behind the caller: both let go of the interpreter's
-    lock, so they cost an unpacking caller no time on a second core. A failure there is raised by the next call.
-    """
+    """One blob on its way in: write, then `commit`. Left without a commit, nothing stays."""
 
     def __init__(self, directory: str) -> None:
         self.path = f"{directory}/ingest/{secrets.token_hex(8)}"
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._hash = hashlib.sha256()
-        self._blocks: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
-        self._thread: threading.Thread | None = None
-        self._failure: BaseException | None = None
+        self._begun = 0
         self.size = 0
         self.done = False
 
-    def write(self, data: bytes) -> None:
-        self._check()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._drain, name="ingest", daemon=True)
-            self._thread.start()
-        self._blocks.put(data)
+    def write(self, data: bytes | memoryview) -> None:
+        self._hash.update(data)
         self.size += len(data)
-
-    def _drain(self) -> None:
-        while (block := self._blocks.get()) is not None:
-            if self._failure is not None:
-                continue  # the caller is told at its next call; until then it must not wait for a full queue
-            try:
-                self._hash.update(block)
-                view = memoryview(block)
-                while view:
-                    view = view[os.write(self._fd, view) :]
-            except BaseException as error:
-                self._failure = error
-
-    def _settle(self) -> None:
-        if self._thread is not None:
-            self._blocks.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _check(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        written = os.write(self._fd, data)
+        while written < len(data):
+            data = memoryview(data)[written:]
+            written = os.write(self._fd, data)
+        if self.size - self._begun >= _BEGIN_BYTES:
+            begin_writing(self._fd, self._begun, self.size - self._begun)
+            self._begun = self.size
 
     @property
     def digest(self) -> Digest:
         """Of what was written so far."""
-        self._settle()
-        self._check()
         return Digest.from_hex(self._hash.hexdigest())
 
     def close(self) -> None:
-        self._settle()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def sync(self) -> None:
-        self._settle()
-        self._check()
         os.fsync(self._fd)
 
 

@@ -199,6 +199,51 @@ def test_a_bad_archive_is_refused_and_leaves_nothing_half_done(stores: Stores, d
     assert stores.images.get("test:1").id == good
 
 
+def test_a_bad_layer_is_refused_while_its_upload_stands_still(stores: Stores) -> None:
+    """What reads ahead of the unpacking is waiting for the rest then; nothing of it may go on after the job."""
+    noise = layer(("d", None), ("d/noise", os.urandom(4 << 20)))
+    bad = gzip.compress(noise[:512] + b"no header" * 100 + noise)
+    data = archive(noise, stored=(bad,))
+    read_fd, write_fd = os.pipe()
+    told: list[HakobuError] = []
+
+    def take() -> None:
+        with pytest.raises(HakobuError) as caught:
+            stores.archives.load(read_fd)
+        told.append(caught.value)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    os.write(write_fd, data[:60_000])  # as much as a pipe takes
+    thread.join(20)
+    alive = thread.is_alive()
+    os.close(write_fd)
+    thread.join()
+    os.close(read_fd)
+    assert not alive
+    assert told[0].kind is Kind.INVALID
+    assert leftovers(stores) == []
+    assert len(load(stores, archive(BASE))) == 1
+
+
+def test_directories_that_no_entry_names_are_made_on_the_way_links_included(stores: Stores) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        link = tarfile.TarInfo("usr/bin")
+        link.type, link.linkname = tarfile.SYMTYPE, "../real/made"
+        tar.addfile(link)
+        for name in ("usr/bin/one", "real/made/two", "usr/bin/deep/three", "/".join(["d"] * 70) + "/four"):
+            info = tarfile.TarInfo(name)
+            info.size = 1
+            tar.addfile(info, io.BytesIO(b"x"))
+    (image_id,) = load(stores, archive(out.getvalue()))
+    found = rootfs_files(stores, image_id)
+    assert {"real/made/one", "real/made/two", "real/made/deep/three", "/".join(["d"] * 70) + "/four"} <= found.keys()
+    (number, _), *_ = (stores.snapshots.known_layers()[str(d)] for d in diffs(stores, image_id))
+    root = Path(stores.snapshots.directory, number, "fs")
+    assert (root / "usr").stat().st_mode & 0o7777 == (root / "d/d/d").stat().st_mode & 0o7777 == 0o755
+
+
 def test_layers_are_shared_and_survive_a_restart(stores: Stores, tmp_path: Path) -> None:
     (one,) = load(stores, archive(BASE))
     (two,) = load(stores, archive(BASE, TOP, name="test:2"))

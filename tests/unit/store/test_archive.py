@@ -20,6 +20,10 @@ class Bytes:
     def read(self, size: int) -> bytes:
         return self._file.read(size)
 
+    def read1(self, size: int) -> bytes:
+        """As little as a pipe may give."""
+        return self._file.read(min(size, 700))
+
 
 def read(data: bytes) -> list[tuple[Entry, bytes]]:
     reader = TarReader(Bytes(data))

@@ -6,6 +6,7 @@ Bounds: 1 MiB of extended header, 1,000,000 entries, 4096 bytes of name, numbers
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Protocol
 
 from hakobu.store.archive.entry import BadArchive, Entry, EntryType
@@ -31,8 +32,12 @@ _TYPES = {
 
 
 class Source(Protocol):
-    def read(self, size: int) -> bytes:
+    def read(self, size: int, /) -> bytes:
         """Exactly `size` bytes, fewer only at the end."""
+        ...
+
+    def read1(self, size: int, /) -> bytes | memoryview:
+        """At least one byte and at most `size`, as they are at hand; none only at the end."""
         ...
 
 
@@ -50,7 +55,8 @@ class TarReader:
         extra: dict[bytes, bytes] = {}
         while True:
             self.skip()
-            header = self._source.read(BLOCK)
+            padding, self._padding = self._padding, 0
+            header = self._source.read(padding + BLOCK)[padding:]
             if not header or header == bytes(BLOCK):
                 return
             if len(header) < BLOCK:
@@ -69,10 +75,10 @@ class TarReader:
             if entry is not None:
                 yield entry
 
-    def data(self, limit: int = 1 << 20) -> Iterator[bytes]:
-        """The stored bytes of the present entry, in blocks."""
+    def data(self) -> Iterator[bytes | memoryview]:
+        """The stored bytes of the present entry, in blocks as they come."""
         while self._left:
-            block = self._source.read(min(self._left, limit))
+            block = self._source.read1(self._left)
             if not block:
                 raise BadArchive("the archive ends in the middle of a file")
             self._left -= len(block)
@@ -85,11 +91,9 @@ class TarReader:
         return block
 
     def skip(self) -> None:
-        for _ in self.data():
-            pass
-        if self._padding:
-            self._source.read(self._padding)
-            self._padding = 0
+        if self._left:
+            for _ in self.data():
+                pass
 
     def _exact(self, size: int) -> bytes:
         """The data of an extension header, with its padding."""
@@ -211,6 +215,7 @@ def _check(header: bytes) -> None:
         raise BadArchive("the archive has a header with a wrong checksum")
 
 
+@lru_cache(maxsize=4096)  # owners, modes and times are the same few in entry after entry
 def _number(field: bytes, what: str) -> int:
     """Octal text, or base 256 with the first bit set."""
     if field[:1] in (b"\x80", b"\xff"):

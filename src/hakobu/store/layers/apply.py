@@ -11,7 +11,7 @@ import stat
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from hakobu.kernel.saferoot import make_directories, open_in
+from hakobu.kernel.saferoot import make_directories, open_entry, open_in
 from hakobu.store.archive.entry import BadArchive, Entry, EntryType
 from hakobu.store.archive.reader import TarReader
 
@@ -19,6 +19,8 @@ WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
 _OPAQUE_XATTR = "trusted.overlay.opaque"
 _OPEN_DIRECTORIES = 64
+_STEPS = 32  # directories above a step stay open meanwhile, and Python's stack is not endless
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY
 _KEPT_XATTRS = ("security.capability",)
 
 
@@ -63,8 +65,11 @@ class Applier:
         if self._options.layer and name.startswith(WHITEOUT):
             self._whiteout(parent_fd, name)
             return
-        if self._clear(parent_fd, name, entry):
+        try:  # as if nothing stood there, which is nearly always so: making never replaces, nor follows a link
             self._make(parent_fd, name, entry, reader)
+        except FileExistsError:
+            if self._clear(parent_fd, name, entry):
+                self._make(parent_fd, name, entry, reader)
         if entry.type is EntryType.DIRECTORY:
             self._directory(parent_fd, name, entry)
             self._times.append((parts, entry.mtime_ns))
@@ -75,21 +80,38 @@ class Applier:
         if found is not None:
             self._parents.move_to_end(parts)
             return found
-        path = b"/" + b"/".join(parts)
+        opened = self._step(parts) if 0 < len(parts) <= _STEPS else -1
+        if opened < 0:
+            opened = self._resolve(b"/" + b"/".join(parts))
+        self._parents[parts] = opened
+        if len(self._parents) > _OPEN_DIRECTORIES:
+            os.close(self._parents.popitem(last=False)[1])
+        return opened
+
+    def _step(self, parts: tuple[bytes, ...]) -> int:
+        """One step from the directory above, mostly open already; -1 where the name is no plain directory."""
+        above_fd, name = self._parent(parts[:-1]), parts[-1]
         try:
-            opened = open_in(self._root_fd, path, os.O_PATH | os.O_DIRECTORY)
+            return open_entry(above_fd, name, _DIRECTORY)
         except FileNotFoundError:
-            opened = make_directories(self._root_fd, path, 0o755)
+            return make_directories(above_fd, name, 0o755)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+                raise
+            return -1
+
+    def _resolve(self, path: bytes) -> int:
+        """From the root, links followed inside it."""
+        try:
+            return open_in(self._root_fd, path, _DIRECTORY)
+        except FileNotFoundError:
+            return make_directories(self._root_fd, path, 0o755)
         except NotADirectoryError:
             raise BadArchive(f"the archive has an entry below something that is no directory: {path!r}") from None
         except OSError as e:
             if e.errno != errno.ELOOP:
                 raise
             raise BadArchive(f"the archive has an entry below a link that leads to itself: {path!r}") from None
-        self._parents[parts] = opened
-        if len(self._parents) > _OPEN_DIRECTORIES:
-            os.close(self._parents.popitem(last=False)[1])
-        return opened
 
     def _forget(self, keep_fd: int) -> None:
         """A directory or a link goes: cached descriptors may lead where their path no longer does."""
@@ -244,10 +266,11 @@ class Applier:
                 continue  # replaced by a later entry
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _write_all(fd: int, data: bytes | memoryview) -> None:
+    written = os.write(fd, data)
+    while written < len(data):
+        data = memoryview(data)[written:]
+        written = os.write(fd, data)
 
 
 def _write_sparse(fd: int, entry: Entry, reader: TarReader) -> None:

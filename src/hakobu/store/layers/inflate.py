@@ -1,36 +1,35 @@
 """A stream of bytes whatever it was compressed with: plain, gzip, zstd, bzip2 or xz, told by its first bytes.
 
-Inflating runs in a thread of its own beside the unpacking: the libraries release the interpreter's lock.
+Nothing here copies what it can pass on: a block that came is what its reader gets views of.
 """
 
 import bz2
 import lzma
-import queue
-import threading
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol, cast
+from typing import Protocol, Self, cast
 
 import zstandard
 from isal import isal_zlib
 
 from hakobu.store.archive.entry import BadArchive
+from hakobu.store.layers.ahead import Ahead, Block
 from hakobu.store.layers.compression import compression_of
 
 IsalError = cast("type[Exception]", isal_zlib.error)  # the stub calls it an instance
-CHUNK = 1 << 18
-_DEPTH = 8
+CHUNK = 1 << 20
+"""What is read at a time: each piece costs a turn through all that it passes."""
 
 
 class _Inflater(Protocol):
-    def decompress(self, data: bytes, /) -> bytes: ...
+    def decompress(self, data: Block, /) -> bytes: ...
 
 
 class _Member(Protocol):
     eof: bool
     unused_data: bytes
 
-    def decompress(self, data: bytes, /) -> bytes: ...
+    def decompress(self, data: Block, /) -> bytes: ...
 
 
 class _Members:
@@ -40,11 +39,11 @@ class _Members:
         self._make = make
         self._inner = make()
 
-    def decompress(self, data: bytes, /) -> bytes:
+    def decompress(self, data: Block, /) -> bytes:
         parts: list[bytes] = [b""]
         while data:
             if self._inner.eof:
-                data = data.lstrip(b"\0")
+                data = bytes(data).lstrip(b"\0")
                 if not data:
                     break
                 self._inner = self._make()
@@ -79,97 +78,92 @@ def _inflater(kind: str) -> _Inflater | None:
             return None
 
 
-class Stream:
-    """`read(size)` gives exactly that many inflated bytes, fewer only at the end.
+def _nothing() -> None:
+    """For blocks whose making never waits."""
 
-    `chunks` gives raw bytes; `tap` sees each of them as it comes (for a digest of the compressed form).
+
+def _ignored(_: Block) -> None:
+    """Of bytes that nobody looks at on their way."""
+
+
+class Stream:
+    """`read(size)` gives exactly that many inflated bytes, fewer only at the end; `read1` what is at hand.
+
+    `chunks` gives raw bytes; `tap` sees each of them as it comes, `inflated` what a compressed one became (for
+    digests). Inflating goes on in a thread beside the reader, with all that comes before it: so a stream has to be
+    closed, and `halt` ends a wait for more of `chunks` then.
     """
 
-    def __init__(self, chunks: Iterator[bytes], tap: Callable[[bytes], None] | None = None) -> None:
-        self._chunks = _tapped(chunks, tap)
-        self._buffer = b""
-        self._at = 0
+    def __init__(
+        self,
+        chunks: Iterator[Block],
+        tap: Callable[[Block], object] = _ignored,
+        inflated: Callable[[Block], object] = _ignored,
+        *,
+        halt: Callable[[], None] = _nothing,
+    ) -> None:
+        self._chunks, self._tap, self._tap_inflated = chunks, tap, inflated
+        self._view, self._at = memoryview(b""), 0
         self._first = b""
         while len(self._first) < 6 and (chunk := next(self._chunks, b"")):
             self._first += chunk
         self.compression = compression_of(self._first)
-        self._blocks = self._plain() if not self.compression else _threaded(self._inflated())
-        self.size = 0
+        blocks = self._inflated() if self.compression else self._plain()
+        self._ahead = Ahead(blocks, halt) if self.compression else None
+        self._blocks = iter(self._ahead) if self._ahead is not None else blocks
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
 
     def read(self, size: int) -> bytes:
-        have = len(self._buffer) - self._at
-        if have >= size:
-            data = self._buffer[self._at : self._at + size]
-            self._at += size
-        else:
-            parts = [self._buffer[self._at :]]
-            while have < size and (block := next(self._blocks, b"")):
-                parts.append(block)
-                have += len(block)
-            joined = b"".join(parts)
-            data, self._buffer, self._at = joined[:size], joined, min(size, len(joined))
-        self.size += len(data)
-        return data
+        at, end = self._at, self._at + size
+        if end <= len(self._view):
+            self._at = end
+            return bytes(self._view[at:end])
+        parts: list[Block] = []
+        while size and (part := self.read1(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
-    def drain(self) -> Iterator[bytes]:
-        """All that is left."""
-        while block := self.read(CHUNK):
-            yield block
+    def read1(self, size: int) -> Block:
+        """Up to `size` bytes and at least one, nothing only at the end."""
+        while self._at == len(self._view):
+            block = next(self._blocks, None)
+            if block is None:
+                return b""
+            self._view, self._at = memoryview(block), 0
+        part = self._view[self._at : self._at + size]
+        self._at += len(part)
+        return part
 
-    def _plain(self) -> Iterator[bytes]:
+    def drain(self) -> None:
+        """What stands behind the archive's end belongs to the digests too."""
+        while self.read1(CHUNK):
+            pass
+
+    def _plain(self) -> Iterator[Block]:
         if self._first:
+            self._tap(self._first)
             yield self._first
-        yield from self._chunks
+        for chunk in self._chunks:
+            self._tap(chunk)
+            yield chunk
 
-    def _inflated(self) -> Iterator[bytes]:
+    def _inflated(self) -> Iterator[Block]:
         inflater = _inflater(self.compression)
         assert inflater is not None
-        try:
-            for chunk in self._plain():
-                if out := inflater.decompress(chunk):
-                    yield out
-        except (zlib.error, IsalError, zstandard.ZstdError, lzma.LZMAError, OSError, EOFError) as error:
-            raise BadArchive(f"the {self.compression} stream is damaged: {error}") from error
+        for chunk in self._plain():
+            try:
+                out = inflater.decompress(chunk)
+            except (zlib.error, IsalError, zstandard.ZstdError, lzma.LZMAError, OSError, EOFError) as error:
+                raise BadArchive(f"the {self.compression} stream is damaged: {error}") from error
+            if out:
+                self._tap_inflated(out)
+                yield out
         if getattr(inflater, "eof", True) is False:
             raise BadArchive(f"the {self.compression} stream ends too early")
-
-
-def _tapped(chunks: Iterator[bytes], tap: Callable[[bytes], None] | None) -> Iterator[bytes]:
-    for chunk in chunks:
-        if tap is not None:
-            tap(chunk)
-        yield chunk
-
-
-def _threaded(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The iterator's items, produced by a thread that is a few ahead; an error arrives in its place."""
-    items: queue.Queue[bytes | BaseException | None] = queue.Queue(_DEPTH)
-    stop = threading.Event()
-
-    def put(item: bytes | BaseException | None) -> bool:
-        while not stop.is_set():
-            try:
-                items.put(item, timeout=0.2)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def produce() -> None:
-        try:
-            for block in blocks:
-                if not put(block):
-                    return
-            put(None)
-        except BaseException as error:
-            put(error)
-
-    thread = threading.Thread(target=produce, name="inflate", daemon=True)
-    thread.start()
-    try:
-        while (item := items.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()

@@ -6,10 +6,9 @@ facts for the daemon to record.
 
 import os
 import secrets
-import shutil
 import stat
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 from hakobu.kernel import mount
@@ -21,9 +20,10 @@ from hakobu.store.archive.writer import TarWriter
 from hakobu.store.content import Content, DigestMismatch
 from hakobu.store.layers.apply import Applier, ApplyOptions
 from hakobu.store.layers.changes import changes
-from hakobu.store.layers.inflate import CHUNK, Stream
+from hakobu.store.layers.inflate import Stream
 from hakobu.store.layers.pack import Packer
 from hakobu.store.worker import loading
+from hakobu.store.worker.feed import Feed
 
 Args = dict[str, Any]
 Progress = Callable[[object], None]
@@ -105,14 +105,10 @@ def _rooted(index: int) -> "Callable[[RootedJob], Job]":
     return decorate
 
 
-def blocks_of(fd: int) -> Iterator[bytes]:
-    while block := os.read(fd, CHUNK):
-        yield block
-
-
 def load(args: Args, fds: Sequence[int], progress: Progress) -> object:
     """An archive of images on `fds[0]`: blobs and layers stored, what it says of images returned."""
-    return loading.load(args, blocks_of(fds[0]), progress)
+    with closing(Feed(fds[0])) as feed:
+        return loading.load(args, feed, progress)
 
 
 def unpack(args: Args, fds: Sequence[int], progress: Progress) -> object:
@@ -122,9 +118,8 @@ def unpack(args: Args, fds: Sequence[int], progress: Progress) -> object:
     """
     content = Content(args["oci_dir"])
     blob, diff_id = (Digest.parse(args[key]) if args.get(key) else None for key in ("digest", "diff_id"))
-    with content.ingest() as incoming:
-        stream = Stream(blocks_of(fds[0]), incoming.write)
-        facts = loading.unpack_stream(stream, args["snapshots_dir"], incoming)
+    with content.ingest() as incoming, closing(Feed(fds[0])) as feed:
+        facts = loading.unpack(iter(feed), feed.stop, args["snapshots_dir"], incoming)
         try:
             if blob is not None and incoming.digest != blob:
                 raise DigestMismatch(blob, incoming.digest)
@@ -132,7 +127,7 @@ def unpack(args: Args, fds: Sequence[int], progress: Progress) -> object:
                 raise DigestMismatch(diff_id, Digest.parse(facts["diff_id"]))
             kept = content.commit(incoming)
         except BaseException:
-            shutil.rmtree(f"{args['snapshots_dir']}/{facts['directory']}", ignore_errors=True)
+            loading.discard(args["snapshots_dir"], facts["directory"])
             raise
         return {**facts, "digest": str(kept), "stored": incoming.size}
 
@@ -146,8 +141,8 @@ def apply_archive(root_fd: int, args: Args, fds: Sequence[int], progress: Progre
     )
     target_fd = open_in(root_fd, args["path"], os.O_PATH | os.O_DIRECTORY)
     try:
-        reader = TarReader(Stream(blocks_of(fds[0])))
-        Applier(target_fd, options).apply(reader)
+        with closing(Feed(fds[0])) as feed, Stream(iter(feed), halt=feed.stop) as stream:
+            Applier(target_fd, options).apply(TarReader(stream))
     finally:
         os.close(target_fd)
     return None
@@ -246,7 +241,8 @@ def copy_tree(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) 
         finally:
             os._exit(1)
     os.close(write_fd)
-    Applier(target_fd, ApplyOptions()).apply(TarReader(Stream(blocks_of(read_fd))))
+    with closing(Feed(read_fd)) as feed, Stream(iter(feed), halt=feed.stop) as stream:
+        Applier(target_fd, ApplyOptions()).apply(TarReader(stream))
     os.close(read_fd)
     os.waitpid(pid, 0)
     os.fchown(target_fd, info.st_uid, info.st_gid)

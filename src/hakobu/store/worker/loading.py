@@ -16,19 +16,25 @@ from hakobu.spec.digest import Digest
 from hakobu.store.archive.entry import BadArchive, Entry, EntryType
 from hakobu.store.archive.reader import TarReader
 from hakobu.store.content import Content, Ingest
+from hakobu.store.layers.ahead import Block
 from hakobu.store.layers.apply import Applier, ApplyOptions
 from hakobu.store.layers.inflate import Stream
+from hakobu.store.worker.feed import Feed
+
+Facts = dict[str, Any]
+Progress = Callable[[object], None]
 
 MAX_DOCUMENT_BYTES = 8 << 20
 MAX_DOCUMENTS_BYTES = 64 << 20
 
 
-def unpack_stream(stream: Stream, snapshots_dir: str, incoming: Ingest) -> dict[str, Any]:
-    """A layer into a new directory `<name>/fs`; its diff id is computed on the way.
+def unpack(chunks: Iterator[Block], halt: Callable[[], None], snapshots_dir: str, incoming: Ingest) -> Facts:
+    """A layer into a new directory `<name>/fs`, its blob into `incoming`; both digests are computed on the way.
 
-    `incoming` takes the stream's raw bytes: where they are not compressed, their digest is the diff id.
+    In one thread where nothing is to be inflated: a second one for the hashing cost more, in turns at the
+    interpreter's lock, than it gave.
     """
-    hashing = _Hashing(stream, bool(stream.compression))
+    hashing = hashlib.sha256()
     name = f"new-{secrets.token_hex(6)}"
     root = f"{snapshots_dir}/{name}/fs"
     os.makedirs(root, mode=0o755)
@@ -36,67 +42,34 @@ def unpack_stream(stream: Stream, snapshots_dir: str, incoming: Ingest) -> dict[
     root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     applier = Applier(root_fd, ApplyOptions(layer=True))
     try:
-        applier.apply(TarReader(hashing))
-        hashing.finish()
-        diff_id = hashing.digest if stream.compression else incoming.digest
+        with Stream(chunks, incoming.write, hashing.update, halt=halt) as stream:
+            applier.apply(TarReader(stream))
+            stream.drain()
+        diff_id = Digest.from_hex(hashing.hexdigest()) if stream.compression else incoming.digest
         syncfs(root_fd)
     except BaseException:
-        shutil.rmtree(f"{snapshots_dir}/{name}", ignore_errors=True)
+        discard(snapshots_dir, name)
         raise
     finally:
         os.close(root_fd)
-    return {"directory": name, "diff_id": str(diff_id), "size": applier.bytes, "tar_size": hashing.size}
+    return {"directory": name, "diff_id": str(diff_id), "size": applier.bytes}
 
 
-class _Hashing:
-    """A source that hashes what passes; small reads are hashed together."""
-
-    def __init__(self, stream: Stream, hashes: bool) -> None:
-        self._stream, self._hashes = stream, hashes
-        self._hash = hashlib.sha256()
-        self._pending: list[bytes] = []
-        self._pending_bytes = 0
-        self.size = 0
-
-    def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        if not self._hashes:
-            self.size += len(data)
-            return data
-        self._pending.append(data)
-        self._pending_bytes += len(data)
-        if self._pending_bytes >= 1 << 18:
-            self._flush()
-        return data
-
-    def finish(self) -> None:
-        """What stands behind the archive's end belongs to the digest."""
-        while self.read(1 << 18):
-            pass
-        self._flush()
-
-    def _flush(self) -> None:
-        block = b"".join(self._pending)
-        self._hash.update(block)
-        self.size += len(block)
-        self._pending, self._pending_bytes = [], 0
-
-    @property
-    def digest(self) -> Digest:
-        return Digest.from_hex(self._hash.hexdigest())
+def discard(snapshots_dir: str, name: str) -> None:
+    shutil.rmtree(f"{snapshots_dir}/{name}", ignore_errors=True)
 
 
-def load(args: dict[str, Any], chunks: Iterator[bytes], progress: Callable[[object], None]) -> dict[str, Any]:
+def load(args: dict[str, Any], feed: Feed, progress: Progress) -> Facts:
     """`known` maps a layer blob's digest to what is already unpacked of it: such blobs are only passed over."""
-    content = Content(args["oci_dir"])
-    reader = TarReader(Stream(chunks))
-    found = _Found(content, args["snapshots_dir"], args["known"], progress)
-    try:
-        for entry in reader:
-            found.take(entry, reader)
-    except BaseException:
-        found.discard()
-        raise
+    with Stream(iter(feed), halt=feed.stop) as stream:
+        reader = TarReader(stream)
+        found = _Found(Content(args["oci_dir"]), args["snapshots_dir"], args["known"], feed.stop, progress)
+        try:
+            for entry in reader:
+                found.take(entry, reader)
+        except BaseException:
+            found.discard()
+            raise
     return found.result()
 
 
@@ -104,9 +77,15 @@ class _Found:
     """What an archive held: documents by name, layers by name, links between names."""
 
     def __init__(
-        self, content: Content, snapshots_dir: str, known: dict[str, Any], progress: Callable[[object], None]
+        self,
+        content: Content,
+        snapshots_dir: str,
+        known: dict[str, Any],
+        halt: Callable[[], None],
+        progress: Progress,
     ) -> None:
-        self._content, self._snapshots_dir, self._known, self._progress = content, snapshots_dir, known, progress
+        self._content, self._snapshots_dir, self._known = content, snapshots_dir, known
+        self._halt, self._progress = halt, progress
         self._documents: dict[str, str] = {}
         self._document_bytes = 0
         self._layers: dict[str, dict[str, Any]] = {}
@@ -138,29 +117,25 @@ class _Found:
             reader.skip()
             return
         with self._content.ingest() as incoming:
-            stream = Stream(_teed(first, reader, incoming))
-            facts = unpack_stream(stream, self._snapshots_dir, incoming)
+            facts = unpack(_whole(first, reader), self._halt, self._snapshots_dir, incoming)
             try:
                 digest = self._content.commit(incoming, Digest.parse(blob) if blob else None)
             except BaseException:
-                shutil.rmtree(f"{self._snapshots_dir}/{facts['directory']}", ignore_errors=True)
+                discard(self._snapshots_dir, facts["directory"])
                 raise
-            facts |= {"digest": str(digest), "stored": incoming.size, "compression": stream.compression}
+            facts |= {"digest": str(digest), "stored": incoming.size}
         self._layers[name] = facts
         self._progress({"layer": facts["diff_id"], "size": facts["stored"]})
 
     def discard(self) -> None:
         for facts in self._layers.values():
             if "directory" in facts:
-                shutil.rmtree(f"{self._snapshots_dir}/{facts['directory']}", ignore_errors=True)
+                discard(self._snapshots_dir, facts["directory"])
 
     def result(self) -> dict[str, Any]:
         return {"documents": self._documents, "layers": self._layers, "links": self._links}
 
 
-def _teed(first: bytes, reader: TarReader, incoming: Ingest) -> Iterator[bytes]:
-    incoming.write(first)
+def _whole(first: bytes, reader: TarReader) -> Iterator[Block]:
     yield first
-    for block in reader.data(1 << 18):
-        incoming.write(block)
-        yield block
+    yield from reader.data()
