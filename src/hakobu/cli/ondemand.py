@@ -8,6 +8,7 @@ leave again when it has been idle (`--on-demand`). A lock file makes two first c
 from __future__ import annotations
 
 import os
+import select
 import sys
 import time
 
@@ -41,6 +42,7 @@ KEPT = [
 ]
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 READY_S = 30.0
+_READY_FD = 3
 _LOG_LINES = 12
 
 
@@ -98,7 +100,7 @@ def _listens(path: str) -> bool:
 
 
 def daemon_argv() -> list[str]:
-    return [sys.executable, "-I", "-m", "hakobu.daemon", "--on-demand"]
+    return [sys.executable, "-I", "-m", "hakobu.daemon", "--on-demand", f"--ready-fd={_READY_FD}"]
 
 
 def scope_argv(uid: int, *, systemd: str = "/run/systemd/system", program: str = "/usr/bin/systemd-run") -> list[str]:
@@ -116,15 +118,27 @@ def _start_below_systemd_or_alone(endpoint: Endpoint, env: dict[str, str], log: 
     scope = scope_argv(uid)
     if scope:
         try:
-            return _await(endpoint, _spawn(log, env, scope + daemon_argv()), log, offset)
+            return _start_and_wait(endpoint, env, scope + daemon_argv(), log, offset)
         except Failure:
             # A user without a bus, a container with systemd's folder only: then without a scope.
             pass
-    return _await(endpoint, _spawn(log, env, daemon_argv()), log, offset)
+    return _start_and_wait(endpoint, env, daemon_argv(), log, offset)
 
 
-def _spawn(log: str, env: dict[str, str], argv: list[str]) -> int:
-    """The daemon's pid (a scope is entered by the process itself). It shares nothing with us but the log."""
+def _start_and_wait(endpoint: Endpoint, env: dict[str, str], argv: list[str], log: str, offset: int) -> None:
+    ready_fd, theirs_fd = os.pipe2(os.O_CLOEXEC)
+    try:
+        try:
+            pid = _spawn(log, env, argv, theirs_fd)
+        finally:
+            os.close(theirs_fd)
+        _await(endpoint, pid, ready_fd, log, offset)
+    finally:
+        os.close(ready_fd)
+
+
+def _spawn(log: str, env: dict[str, str], argv: list[str], ready_fd: int) -> int:
+    """The daemon's pid (a scope is entered by the process itself). It shares nothing with us but log and pipe."""
     _keep_descriptors()
     null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     log_fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -141,6 +155,7 @@ def _spawn(log: str, env: dict[str, str], argv: list[str]) -> int:
                 (os.POSIX_SPAWN_DUP2, null_fd, 0),
                 (os.POSIX_SPAWN_DUP2, log_fd, 1),
                 (os.POSIX_SPAWN_DUP2, log_fd, 2),
+                (os.POSIX_SPAWN_DUP2, ready_fd, _READY_FD),
             ],
             setsid=True,
         )
@@ -160,18 +175,24 @@ def _keep_descriptors() -> None:
                 pass  # The one that listed them.
 
 
-def _await(endpoint: Endpoint, pid: int, log: str, offset: int) -> None:
+def _await(endpoint: Endpoint, pid: int, ready_fd: int, log: str, offset: int) -> None:
+    """The daemon says when it listens, and its end closes the pipe; nobody depends on it alone."""
     deadline = time.monotonic() + READY_S
-    pause_s = 0.005
-    while not _listens(endpoint.address):
+    waiting, pause_s = [ready_fd], 0.25
+    while True:
+        if waiting and select.select(waiting, [], [], pause_s)[0]:
+            waiting, pause_s = [], 0.005
+        elif not waiting:
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.3, 0.05)
+        if _listens(endpoint.address):
+            return
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended and not _listens(endpoint.address):
             code = os.waitstatus_to_exitcode(status)
             raise Failure(_report(f"the engine did not start (exit status {code})", log, offset))
         if time.monotonic() > deadline:
             raise Failure(_report(f"the engine does not listen at {endpoint.url} yet", log, offset))
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 1.3, 0.05)
 
 
 def _report(what: str, log: str, offset: int) -> str:

@@ -104,6 +104,7 @@ FLAGS: tuple[Flag, ...] = (
     _w("debug-failpoints", "str", "Named points at which to fail, for tests", key=""),
     _w("on-demand", "bool", "Leave when nothing has needed the engine for a while", key=""),
     _w("idle-timeout", "int", "Seconds without need until an on-demand engine leaves", key=""),
+    _w("ready-fd", "int", "Descriptor to write a line to when the API listens", key=""),
     _w(
         "publish-mode",
         "str",

@@ -43,6 +43,7 @@ class Settings:
     log_format: str = "text"
     on_demand: bool = False
     idle_timeout_s: int = 900
+    ready_fd: int | None = None
     oom_score_adj: int | None = None
     validate: bool = False
     version: bool = False
@@ -227,6 +228,7 @@ def _settings(given: _Given, environment: Mapping[str, str]) -> Settings:
         log_format=read.text("log-format", "text"),
         on_demand=read.flag("on-demand"),
         idle_timeout_s=read.number("idle-timeout", 900),
+        ready_fd=read.number("ready-fd", 0) if read.text("ready-fd") else None,
         oom_score_adj=read.number("oom-score-adjust", 0) if read.text("oom-score-adjust") else None,
         validate=read.flag("validate"),
         version=read.flag("version"),

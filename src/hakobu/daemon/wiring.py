@@ -76,13 +76,13 @@ class Engine:
     async def open(self) -> None:
         """Afterwards the API may answer: everything that runs was adopted."""
         self.stores.pool.went_idle = Tidying(self.stores.pool, self.background).begin
-        await self.shims.open()
         await self._open_networks()
         self.background.spawn(self.monitor.run(), "monitor")
         for name in stale(self.config.instance.shims_dir, frozenset(c.id for c in self.records)):
             await self.shims.delete(name)
         await self.recovery.adopt()
         await self._restore_networks()
+        await self.shims.open()
         self.background.spawn(self.recovery.start_due(), "restart policies")
         self.background.spawn(self._tend(), "housekeeping")
 
@@ -151,7 +151,7 @@ class Engine:
         await asyncio.gather(*stops, return_exceptions=True)
 
 
-def build(config: EngineConfig) -> Engine:
+def build(config: EngineConfig, shims: Shims) -> Engine:
     """Opens the store; everything else is only made, not started."""
     instance = config.instance
     stores = open_stores(instance)
@@ -166,7 +166,6 @@ def build(config: EngineConfig) -> Engine:
     records = Records(container_table, existing)
     book = NetBook(network_table, network_table.load())
     bus, background, waiters = Bus(), Background(), Waiters()
-    shims = Shims(instance.shims_dir, failpoint=config.failpoints)
     networking, thread = Networking(instance, _network_settings(config.network)), OneThread("hakobu-network")
     endpoints = Endpoints(instance, config.network, networking, thread, book, records, instance.container_dir)
     tree = open_tree()

@@ -98,8 +98,8 @@ class Recovery:
 
 
 def stale(shims_dir: str, known: frozenset[str]) -> tuple[str, ...]:
-    """Directories of shims whose container the engine does not know."""
+    """Directories of shims whose container the engine does not know; the launcher's own begins with a dot."""
     try:
-        return tuple(n for n in os.listdir(shims_dir) if n not in known)
+        return tuple(n for n in os.listdir(shims_dir) if n not in known and not n.startswith("."))
     except FileNotFoundError:
         return ()

@@ -73,10 +73,12 @@ def test_the_engine_is_started_in_a_session_of_its_own(tmp_path, monkeypatch, en
     endpoint.start = ondemand.start
     connect(endpoint).close()
     argv, cwd, leads, names, fds = ast.literal_eval((tmp_path / "seen").read_text())
-    assert argv == ["-I", "-m", "hakobu.daemon", "--on-demand"]
+    assert argv == ["-I", "-m", "hakobu.daemon", "--on-demand", "--ready-fd=3"]
     assert (cwd, leads, os.getcwd()) == ("/", True, here)
     assert "SECRET" not in names
-    assert len(fds) == 5  # its three streams, the file it writes this to, and the one that lists them
+    assert (
+        len(fds) == 6
+    )  # its three streams, the pipe to say that it is ready, the file it writes this to, and the one that lists them
     assert os.stat(f"{tmp_path}/run").st_mode & 0o777 == 0o700
 
 
