@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 NETLINK_ROUTE = 0
 NETLINK_EXT_ACK = 11
@@ -144,6 +144,37 @@ class Netlink:
         while not self._collect(answers, what):
             pass
         return answers
+
+    def batch(self, parts: Sequence[tuple[int, int, bytes]], what: str) -> None:
+        """Sends types, flags and payloads as one datagram: the first opens a transaction, the last closes it.
+
+        The kernel tells what it refuses at the end, in order; the last but one is acknowledged in any case, and the
+        first only where the whole is refused. Raises OSError with the first errno."""
+        first, last = self._sequence + 1, self._sequence + len(parts)
+        self._sequence = last
+        sent = [
+            message(kind, flags | NLM_F_REQUEST | (NLM_F_ACK if number == last - 1 else 0), number, payload)
+            for number, (kind, flags, payload) in enumerate(parts, first)
+        ]
+        self._socket.sendto(b"".join(sent), (0, 0))
+        refused: OSError | None = None
+        while True:
+            for number, error in self._errors(what):
+                refused = refused or error
+                if number == last - 1 or (error is not None and number in (first, last)):
+                    if refused is not None:
+                        raise refused
+                    return
+
+    def _errors(self, what: str) -> Iterator[tuple[int, OSError | None]]:
+        """Of one datagram: what it says of which of our messages."""
+        datagram, _, _, address = self._socket.recvmsg(RECEIVE_BYTES)
+        if address[0] != 0:
+            return
+        for kind, flags, sequence, payload in messages(datagram):
+            if kind == NLMSG_ERROR:
+                code, said = error_of(flags, payload)
+                yield sequence, OSError(code, f"{what}: {said or os.strerror(code)}") if code else None
 
     def dump(self, kind: int, payload: bytes, what: str) -> list[Message]:
         """A dump, asked again (at most four times) when the kernel says it changed meanwhile."""

@@ -8,8 +8,10 @@ import errno
 import socket
 from collections.abc import Iterable, Sequence
 
+from hakobu.kernel import nftelement
 from hakobu.kernel.netlink import SOL_NETLINK, Netlink
 from hakobu.kernel.nftables import NETLINK_NETFILTER, Nftables, generation
+from hakobu.kernel.nftelement import Change
 from hakobu.network import rules
 from hakobu.network.rules import BridgeRules, PortRule
 
@@ -21,7 +23,7 @@ class Firewall:
     def __init__(self, table: str) -> None:
         self.table = table
         self._nft: Nftables | None = None
-        self._counter: Netlink | None = None
+        self._socket: Netlink | None = None
         self._seen = 0
 
     @property
@@ -35,9 +37,9 @@ class Firewall:
         if self._nft is not None:
             self._nft.close()
             self._nft = None
-        if self._counter is not None:
-            self._counter.close()
-            self._counter = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def has_changed(self) -> bool:
         """Whether anybody (we, too) changed any rule of the host since `settled`: one short question (20 µs)."""
@@ -60,9 +62,13 @@ class Firewall:
         self._seen = self._generation()
 
     def _generation(self) -> int:
-        if self._counter is None:
-            self._counter = Netlink(NETLINK_NETFILTER)
-        return generation(self._counter)
+        return generation(self._netlink)
+
+    @property
+    def _netlink(self) -> Netlink:
+        if self._socket is None:
+            self._socket = Netlink(NETLINK_NETFILTER)
+        return self._socket
 
     def restore(self, bridges: Iterable[BridgeRules], ports: Iterable[PortRule]) -> None:
         """Makes the table say exactly this, in one transaction; uplinks are kept."""
@@ -92,21 +98,28 @@ class Firewall:
         if not ports:
             return
         try:
-            self.nft.run("".join(port.add(self.table) for port in ports))
+            self._change(rules.publish(ports), "add ports")
         except OSError as e:
-            if e.errno != errno.EEXIST:
+            if e.errno not in (errno.EEXIST, errno.EBUSY):
                 raise
             self.remove_ports(ports)
-            self.nft.run("".join(port.add(self.table) for port in ports))
+            self._change(rules.publish(ports), "add ports")
 
     def remove_ports(self, ports: Sequence[PortRule]) -> None:
         if not ports:
             return
         try:
-            self.nft.run("".join(port.delete(self.table) for port in ports))
+            self._change(rules.withdraw(ports), "remove ports")
         except OSError:
             for port in ports:
-                self._gone_is_fine(port.delete(self.table))
+                try:
+                    self._change(rules.withdraw([port]), "remove a port")
+                except OSError as e:
+                    if e.errno != errno.ENOENT:
+                        raise
+
+    def _change(self, changes: Iterable[Change], what: str) -> None:
+        nftelement.change(self._netlink, self.table, changes, what)
 
     def keep_apart(self, uplinks: Iterable[str]) -> None:
         """These interfaces did not route among each other before; they shall not now."""

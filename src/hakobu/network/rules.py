@@ -20,6 +20,9 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from hakobu.kernel import nftelement
+from hakobu.kernel.nftelement import NFT_MSG_DELSETELEM, NFT_MSG_NEWSETELEM, Change
+
 SETS: tuple[tuple[str, str, str], ...] = (
     ("bridges", "set", "type ifname"),
     ("internal", "set", "type ifname"),
@@ -173,24 +176,50 @@ class PortRule:
         return f"ports{address.version}", f"{self.protocol} . {address} . {self.host_port}"
 
     def add(self, table: str) -> str:
+        """As text, for a table that is written as a whole."""
         name, key = self._map
+        hairpin = f"{quoted(self.bridge)} . {self.protocol} . {self.host_port}"
         return (
             f"add element inet {table} {name} {{ {key} : {self.container_ip} . {self.container_port} }}\n"
-            f"add element inet {table} hairpin {{ {self._hairpin} }}\n"
-        )
-
-    def delete(self, table: str) -> str:
-        name, key = self._map
-        return (
-            f"delete element inet {table} {name} {{ {key} }}\n"
-            # two rules of one port share this element: added again, it is there to be deleted
-            f"add element inet {table} hairpin {{ {self._hairpin} }}\n"
-            f"delete element inet {table} hairpin {{ {self._hairpin} }}\n"
+            f"add element inet {table} hairpin {{ {hairpin} }}\n"
         )
 
     @property
-    def _hairpin(self) -> str:
-        return f"{quoted(self.bridge)} . {self.protocol} . {self.host_port}"
+    def element(self) -> tuple[str, bytes, bytes]:
+        """The same for the kernel: map, key, data."""
+        name, protocol = self._map[0], nftelement.protocol(self.protocol)
+        host = () if name.startswith("any") else (nftelement.address(self.host_ip),)
+        key = nftelement.joined(protocol, *host, nftelement.port(self.host_port))
+        return name, key, nftelement.joined(nftelement.address(self.container_ip), nftelement.port(self.container_port))
+
+    @property
+    def hairpin(self) -> bytes:
+        """A key that two rules of one port share."""
+        bridge, protocol = nftelement.interface(self.bridge), nftelement.protocol(self.protocol)
+        return nftelement.joined(bridge, protocol, nftelement.port(self.host_port))
+
+
+def publish(ports: Iterable[PortRule]) -> list[Change]:
+    ports = tuple(ports)
+    return [*_by_map(NFT_MSG_NEWSETELEM, ports), _hairpins(NFT_MSG_NEWSETELEM, ports)]
+
+
+def withdraw(ports: Iterable[PortRule]) -> list[Change]:
+    """Hairpin elements are added before they are deleted: another rule of the port may have taken them along."""
+    ports = tuple(ports)
+    hairpins = (_hairpins(kind, ports) for kind in (NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM))
+    return [*_by_map(NFT_MSG_DELSETELEM, ports), *hairpins]
+
+
+def _by_map(kind: int, ports: Iterable[PortRule]) -> list[Change]:
+    found: dict[str, dict[bytes, bytes]] = {}
+    for name, key, data in (port.element for port in ports):
+        found.setdefault(name, {})[key] = data
+    return [Change(kind, name, elements) for name, elements in found.items()]
+
+
+def _hairpins(kind: int, ports: Iterable[PortRule]) -> Change:
+    return Change(kind, "hairpin", dict.fromkeys((port.hairpin for port in ports), b""))
 
 
 def add_elements(table: str, pairs: Sequence[tuple[str, str]]) -> str:

@@ -1,6 +1,8 @@
 """Networks end to end: containers are namespaces wired by the planned steps, the outside is one more."""
 
+import errno
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,7 +18,9 @@ from hakobu.errors import HakobuError
 from hakobu.kernel import rtnetlink
 from hakobu.kernel.netlink import Netlink
 from hakobu.kernel.nftables import Nftables
-from hakobu.network import steps
+from hakobu.network import rules, steps
+from hakobu.network.firewall import Firewall
+from hakobu.network.rules import PortRule
 from hakobu.network.service import Networking, NetworkSettings
 from hakobu.runtime import steps_network
 from hakobu.spec.container import EndpointSpec
@@ -355,6 +359,47 @@ def test_adding_a_port_is_quick_and_many_ports_do_not_slow_it(world):
     median, left = host.run(measure)
     print(f"publish: {median:.3f} ms")
     assert "elements" not in left
+
+
+def test_elements_by_netlink_are_those_of_the_text_and_a_transaction_is_whole(world):
+    host, _ = world
+    ports = (
+        PortRule("tcp", "0.0.0.0", 8080, "172.17.0.2", 80, "hk0"),
+        PortRule("udp", "127.0.0.1", 53, "172.17.0.2", 5353, "hk0"),
+        PortRule("sctp", "::", 9, "fd00::2", 9, "hk0"),
+        PortRule("tcp", "2001:db8::1", 8080, "fd00::2", 80, "hk0"),
+        *(PortRule("tcp", "0.0.0.0", 20000 + n, "172.17.0.3", 80, "hk0") for n in range(1200)),
+    )
+
+    def change():
+        firewall = Firewall("hakobu-test")
+        firewall.restore([], ports)
+        listed = firewall.nft.run("list table inet hakobu-test")
+        firewall.remove_ports(ports)
+        emptied = firewall.nft.run("list table inet hakobu-test")
+        firewall.remove_ports(ports[:4])
+        firewall.add_ports(ports)
+        again = firewall.nft.run("list table inet hakobu-test")
+        moved = replace(ports[0], container_ip="172.17.0.9")
+        with pytest.raises(OSError):
+            firewall._change(rules.publish([replace(ports[0], host_port=1), moved]), "add a port that is taken")
+        unchanged = firewall.nft.run("list table inet hakobu-test")
+        firewall.add_ports([moved])
+        replaced = firewall.nft.run("list map inet hakobu-test anyports4")
+        firewall.nft.run("delete table inet hakobu-test")
+        with pytest.raises(OSError) as gone:
+            firewall.add_ports(ports)
+        firewall.close()
+        return listed, emptied, again, unchanged, replaced, gone.value.errno
+
+    listed, emptied, again, unchanged, replaced, gone = host.run(change)
+    assert listed.count(" : ") == len(ports) + 4  # the maps of types
+    assert sorted(re.findall(r"[^{},]+ : [^{},]+", again)) == sorted(re.findall(r"[^{},]+ : [^{},]+", listed))
+    assert again.count("hk0") == unchanged.count("hk0") == listed.count("hk0") == len(ports) - 1  # two share one
+    assert "elements" not in emptied
+    assert "tcp . 1 :" not in unchanged
+    assert "tcp . 8080 : 172.17.0.9 . 80" in replaced
+    assert gone == errno.ENOENT
 
 
 def test_without_icc_containers_of_one_bridge_are_apart(world, namespaces, serving):
