@@ -43,6 +43,7 @@ from hakobu.engine.updating import Updater
 from hakobu.engine.volumes import VolumeService
 from hakobu.engine.waiting import Waiters
 from hakobu.errors import HakobuError
+from hakobu.kernel import capability
 from hakobu.kernel.cgroup import Tree, open_tree
 from hakobu.network.service import Networking, NetworkSettings
 from hakobu.network.steps import publishing_endpoint
@@ -177,7 +178,14 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
     if not stores.database.lost:  # else a directory may hold the one mirror of a container that was not read back
         roots.clean(container_table.ids())
     planner = Planner(
-        config, records, endpoints, roots.rootfs, instance.container_dir, tree, f"{instance.data_root}/cache"
+        config,
+        records,
+        endpoints,
+        roots.rootfs,
+        instance.container_dir,
+        tree,
+        f"{instance.data_root}/cache",
+        capability.held(),
     )
     execs = ExecService(records, shims, bus, planner.exec)
     pending, traces, gates = Pending(), Traces(), Gates()

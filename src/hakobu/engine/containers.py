@@ -140,8 +140,8 @@ class ContainerService:
     async def size(self, ref: str) -> ContainerSize:
         return await self.copier.size(self.records.get(ref))
 
-    async def layer_paths(self, ref: str) -> Mapping[str, str]:
-        return await self.copier.layer_paths(self.records.get(ref))
+    def layer_paths(self, ref: str) -> Mapping[str, str]:
+        return self.copier.layer_paths(self.records.get(ref))
 
     async def top(self, ref: str, ps_args: str = "") -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         container = self.records.get(ref)

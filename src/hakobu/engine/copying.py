@@ -108,7 +108,7 @@ class Copier:
         """The ids of the container's user, by the image's own files."""
         _, fds = await self._root(container)
         if not fds:
-            rootfs = await asyncio.to_thread(self._roots.rootfs, container)
+            rootfs = self._roots.rootfs(container)
             fds = (os.open(f"{rootfs.snapshots_dir}/{rootfs.lower[-1]}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),)
         try:
             found = resolve(fds[0], container.user, ())
@@ -129,10 +129,10 @@ class Copier:
         found = await asyncio.to_thread(self._stores.pool.run, "diff", args)
         return [Change(path, kind) for path, kind in found]
 
-    async def layer_paths(self, container: Container) -> Mapping[str, str]:
+    def layer_paths(self, container: Container) -> Mapping[str, str]:
         """Empty for a container whose image or layers are lost."""
         try:
-            rootfs = await asyncio.to_thread(self._roots.rootfs, container)
+            rootfs = self._roots.rootfs(container)
         except HakobuError:
             return {}
         base = rootfs.snapshots_dir

@@ -90,7 +90,7 @@ class Creator:
         if container.spec.mounts or container.spec.volumes_from or container.volumes:
             await prepared
             container = replace(container, mounts=await self._roots.volumes(container))
-        await asyncio.gather(prepared, self._records.add(container))
+        await asyncio.gather(self._records.add(container), prepared)
 
     def _take_name(self, wanted: str, container_id: str) -> str:
         name = check_name(wanted) if wanted else namer.choose(lambda n: self._records.holder_of(n) is not None)

@@ -18,7 +18,7 @@ from hakobu.engine.oci import Surroundings, exec_process, runtime_config
 from hakobu.engine.records import Records
 from hakobu.engine.services import ExecSpec
 from hakobu.errors import HakobuError, Kind
-from hakobu.kernel import capability, seccomp
+from hakobu.kernel import seccomp
 from hakobu.kernel.cgroup import Cgroup, Tree
 from hakobu.runtime.plan import RuntimeInputs, plan_container, plan_exec
 from hakobu.spec import seccomp as profiles
@@ -41,7 +41,8 @@ class NoInit(HakobuError):
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """`rootfs` gives a container's snapshot; `cache_dir` holds compiled filters."""
+    """`rootfs` gives a container's snapshot; `cache_dir` holds compiled filters; `held` are the capabilities of this
+    process, which are the same for its life: 42 system calls to ask for."""
 
     config: EngineConfig
     records: Records
@@ -50,6 +51,7 @@ class Planner:
     directory_of: Callable[[str], str]
     tree: Tree
     cache_dir: str
+    held: int
 
     def cgroup_path(self, container: Container) -> str:
         parent = container.spec.limits.cgroup_parent or self.config.cgroup_parent
@@ -98,7 +100,7 @@ class Planner:
             working_dir=spec.working_dir,
             tty=spec.tty,
             privileged=spec.privileged,
-            held=capability.held(),
+            held=self.held,
         )
         changed = replace(config, process=process)
         program = "" if spec.privileged else self._filter(container, changed)
@@ -114,7 +116,7 @@ class Planner:
             directory=self.directory_of(container.id),
             cgroup_path=self.cgroup_path(container),
             cgroup_version=self._version,
-            held=capability.held(),
+            held=self.held,
             cpus=os.cpu_count() or 1,
             joined=self._joined(container),
             shm_source=self._shm(container),

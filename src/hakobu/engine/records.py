@@ -90,10 +90,10 @@ class Records:
         if self._by_name.get(name) == container_id:
             del self._by_name[name]
 
-    async def add(self, container: Container) -> None:
-        """Keeps a new container whose name was reserved before; returns when it is durable."""
+    def add(self, container: Container) -> Awaitable[None]:
+        """Keeps a new container whose name was reserved before; queued with the call, awaited until it is durable."""
         self._by_id[container.id] = container
-        await self._table.save(container)
+        return self._table.save(container)
 
     async def change(self, container_id: str, **changes: Any) -> Container:
         """Replaces fields of the record; visible at once, returns when it is durable."""

@@ -43,8 +43,12 @@ class ContainerRoots:
             arrivals.leave(failed=True)
             raise
         made.add_done_callback(lambda done: arrivals.leave(failed=has_failed(done)))
-        os.makedirs(self._directory_of(container_id), mode=0o710, exist_ok=True)  # while the row is written
-        return asyncio.wrap_future(made)
+        return asyncio.ensure_future(self._made(container_id, asyncio.wrap_future(made)))
+
+    async def _made(self, container_id: str, made: "asyncio.Future[None]") -> None:
+        """The directory for files while the row is written, when whatever else was to be queued has been."""
+        os.makedirs(self._directory_of(container_id), mode=0o710, exist_ok=True)
+        await made
 
     def rootfs(self, container: Container) -> Rootfs:
         return self._stores.snapshots.rootfs(container.id, self._diff_ids(container.image_id))

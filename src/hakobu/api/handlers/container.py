@@ -55,7 +55,7 @@ async def inspect(services: Services, request: Request) -> Reply:
     (ref,) = request.params
     container = services.containers.get(ref)
     size = await services.containers.size(container.id) if query.flag(request, "size") else None
-    layers = await services.containers.layer_paths(container.id)
+    layers = services.containers.layer_paths(container.id)
     defaults, data_root, exec_root = defaults_of(services)
     return reply.json(
         render.inspect(
