@@ -7,8 +7,10 @@ import asyncio
 import logging
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from hakobu.daemon.rehearsal import rehearse
 from hakobu.daemon.tables import Containers as ContainerTable
 from hakobu.daemon.tables import Networks as NetworkTable
 from hakobu.daemon.tidying import Tidying
@@ -48,8 +50,9 @@ from hakobu.kernel.cgroup import Tree, open_tree
 from hakobu.network.service import Networking, NetworkSettings
 from hakobu.network.steps import publishing_endpoint
 from hakobu.runtime.link import Shims
-from hakobu.spec.container import Container, Status
+from hakobu.spec.container import Container, ContainerSpec, Status
 from hakobu.spec.network import Network, NetworkSpec
+from hakobu.spec.plan import Plan
 from hakobu.store.open import Stores, open_stores
 
 _log = logging.getLogger("hakobu.daemon")
@@ -73,6 +76,7 @@ class Engine:
     recovery: Recovery
     endpoints: Endpoints
     tree: Tree
+    plan_for: Callable[[ContainerSpec], Plan]
 
     async def open(self) -> None:
         """Afterwards the API may answer: everything that runs was adopted."""
@@ -86,6 +90,8 @@ class Engine:
         await self.shims.open()
         self.background.spawn(self.recovery.start_due(), "restart policies")
         self.background.spawn(self._tend(), "housekeeping")
+        if (image := next(iter(self.stores.images.all()), None)) is not None:
+            self.background.spawn(rehearse(image.id, self.plan_for), "rehearsal")
 
     async def _open_networks(self) -> None:
         known = tuple(self.book)
@@ -281,6 +287,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         recovery,
         endpoints,
         tree,
+        lambda spec: planner.foresee(creator.foresee(spec)),
     )
 
 
