@@ -37,6 +37,7 @@ class ExecService:
         self._records, self._runtime, self._events, self._plan = records, runtime, events, plan
         self._execs: dict[str, Exec] = {}
         self._ended: dict[str, asyncio.Future[int]] = {}
+        self._ahead: tuple[str, Container, Plan] | None = None
 
     def get(self, exec_id: str) -> Exec:
         try:
@@ -56,7 +57,26 @@ class ExecService:
         exec_id = secrets.token_hex(32)
         self._execs[exec_id] = Exec(id=exec_id, container_id=container.id, spec=spec)
         container_event(self._events, container, f"exec_create: {' '.join(spec.argv)}", execID=exec_id)
+        asyncio.get_running_loop().call_soon(self._plan_ahead, exec_id)
         return exec_id
+
+    def _plan_ahead(self, exec_id: str) -> None:
+        """A client that has the id needs a moment to ask for the start: the plan is made meanwhile. Only the last
+        one's is kept, for as long as the container's record is the one it was made from."""
+        execution = self._execs.get(exec_id)
+        container = self._records.by_id(execution.container_id) if execution is not None else None
+        if execution is None or container is None or execution.running:
+            return
+        try:
+            self._ahead = exec_id, container, self._plan(container, execution.spec)
+        except HakobuError:
+            return  # told by the start
+
+    def _planned(self, exec_id: str, container: Container, spec: ExecSpec) -> Plan:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == exec_id and ahead[1] is container and spec == self._execs[exec_id].spec:
+            return ahead[2]
+        return self._plan(container, spec)
 
     async def start(self, exec_id: str, attachment: Attachment | None, *, tty: bool, rows: int, columns: int) -> None:
         execution = self.get(exec_id)
@@ -65,10 +85,11 @@ class ExecService:
         if execution.running or execution.exit_code is not None:
             raise ExecAlreadyRan(exec_id)
         spec = replace(execution.spec, tty=tty or execution.spec.tty)
+        plan = self._planned(exec_id, container, spec)
         self._execs[exec_id] = replace(execution, spec=spec, running=True)
         self._ended[exec_id] = asyncio.get_running_loop().create_future()
         container_event(self._events, container, f"exec_start: {' '.join(spec.argv)}", execID=exec_id)
-        request = ExecRequest(exec_id, self._plan(container, spec), _stdio(spec, attachment, rows, columns))
+        request = ExecRequest(exec_id, plan, _stdio(spec, attachment, rows, columns))
         attachments: Sequence[Attachment] = () if attachment is None else (attachment,)
         try:
             pid = await self._runtime.exec(container.id, request, attachments)
