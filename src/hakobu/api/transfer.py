@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from hakobu.api.http.body import Body
+from hakobu.api.http.body import Body, BodyLost
 from hakobu.engine.services import Archive
+from hakobu.spec.upload import Upload
 
 T = TypeVar("T")
 _IOV_MAX = 1024
@@ -56,6 +57,25 @@ async def _ready(fd: int, add: Callable[..., object], remove: Callable[[int], ob
         await waiting
     finally:
         remove(fd)
+
+
+async def with_upload(body: Body | None, consume: Callable[[Upload], Awaitable[T]]) -> T:
+    """Runs `consume` with the request's body as something that another process can read.
+
+    A reader that stops early is not an error here: it has answered. A client that leaves before the end is.
+    """
+    if body is None:
+        body = Body(lambda: None, lambda: None, lambda: None)
+        body.end()
+    upload = body.lend()
+    try:
+        result = await consume(upload)
+    except BaseException:
+        with suppress(BodyLost):  # there is something worse to tell
+            body.return_(upload)
+        raise
+    body.return_(upload)
+    return result
 
 
 async def with_body_fd(body: Body | None, consume: Callable[[int], Awaitable[T]]) -> T:

@@ -23,6 +23,7 @@ from hakobu.spec.platform import Platform
 from hakobu.spec.reference import Reference
 from hakobu.spec.step import Json
 from hakobu.spec.timestamp import format_timestamp, parse_timestamp
+from hakobu.spec.upload import Upload
 from hakobu.store.imagebook import ImageRecord
 from hakobu.store.open import Stores
 from hakobu.store.snapshots import LayerFacts
@@ -132,7 +133,7 @@ class ImageService:
     async def push(self, repository: str, tag: str, *, auth: Mapping[str, str] | None, progress: Progress) -> None:
         await self._puller.push(repository, tag, auth=auth, progress=progress)
 
-    async def load(self, source_fd: int, *, progress: Progress) -> Sequence[str]:
+    async def load(self, upload: Upload, *, progress: Progress) -> Sequence[str]:
         loop = asyncio.get_running_loop()
 
         def told(facts: Mapping[str, Json]) -> None:
@@ -145,9 +146,8 @@ class ImageService:
             loop.call_soon_threadsafe(progress, message)
 
         try:
-            loaded = await asyncio.to_thread(self._stores.archives.load, source_fd, told)
+            loaded = await asyncio.to_thread(self._stores.archives.load, upload.fds, told)
         finally:
-            os.close(source_fd)
             await self._collect_owed()
         lines: list[str] = []
         for item in loaded:
@@ -174,21 +174,18 @@ class ImageService:
         return (str(reference.tagged()),) if reference.digest is None else ()
 
     async def import_(
-        self, source_fd: int, *, repository: str, tag: str, message: str, changes: Sequence[str], platform: str
+        self, upload: Upload, *, repository: str, tag: str, message: str, changes: Sequence[str], platform: str
     ) -> str:
         async with self._stores.arrivals.arriving_async():
-            image_id = await self._import(source_fd, message, changes, platform)
+            image_id = await self._import(upload, message, changes, platform)
         if repository:
             await self.tag(image_id, repository, tag)
         object_event(self._events, "image", "import", image_id, name=image_id)
         return image_id
 
-    async def _import(self, source_fd: int, message: str, changes: Sequence[str], platform: str) -> str:
-        try:
-            args = {"oci_dir": self._stores.content.directory, "snapshots_dir": self._stores.snapshots.directory}
-            facts = await asyncio.to_thread(self._stores.pool.run, "unpack", args, (source_fd,))
-        finally:
-            os.close(source_fd)
+    async def _import(self, upload: Upload, message: str, changes: Sequence[str], platform: str) -> str:
+        args = {"oci_dir": self._stores.content.directory, "snapshots_dir": self._stores.snapshots.directory}
+        facts = await asyncio.to_thread(self._stores.pool.run, "unpack", args, upload.fds)
         diff_id = Digest.parse(facts["diff_id"])
         self._stores.snapshots.add_layer(LayerFacts(facts["directory"], diff_id, facts["size"]))
         created = format_timestamp(time.time_ns())

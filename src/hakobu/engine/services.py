@@ -14,6 +14,7 @@ from hakobu.spec.event import Event
 from hakobu.spec.network import Network, NetworkSpec
 from hakobu.spec.plan import Attachment, Plan
 from hakobu.spec.step import Json
+from hakobu.spec.upload import Upload
 from hakobu.spec.volume import Volume
 
 Filters = Mapping[str, tuple[str, ...]]
@@ -263,13 +264,13 @@ class Images(Protocol):
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
     ) -> None: ...
     async def push(self, repository: str, tag: str, *, auth: Mapping[str, str] | None, progress: Progress) -> None: ...
-    async def load(self, source_fd: int, *, progress: Progress) -> Sequence[str]:
+    async def load(self, upload: Upload, *, progress: Progress) -> Sequence[str]:
         """Reads a Docker or OCI archive (plain or compressed); returns what to print for each image."""
         ...
 
     async def save(self, refs: Sequence[str]) -> Archive: ...
     async def import_(
-        self, source_fd: int, *, repository: str, tag: str, message: str, changes: Sequence[str], platform: str
+        self, upload: Upload, *, repository: str, tag: str, message: str, changes: Sequence[str], platform: str
     ) -> str: ...
     async def tag(self, ref: str, repository: str, tag: str) -> None: ...
     async def remove(self, ref: str, *, force: bool = False, prune: bool = True) -> Sequence[Mapping[str, str]]:

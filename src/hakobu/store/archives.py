@@ -59,17 +59,18 @@ class Archives:
         self._content, self._snapshots, self._images, self._pool = content, snapshots, images, pool
         self._arrivals = arrivals
 
-    def load(self, source_fd: int, on_progress: Callable[[Any], None] | None = None) -> tuple[Loaded, ...]:
+    def load(self, fds: Sequence[int], on_progress: Callable[[Any], None] | None = None) -> tuple[Loaded, ...]:
+        """From a descriptor to read until its end, or from the two of an upload (`spec/upload.py`)."""
         with self._arrivals.arriving():
-            return self._load(source_fd, on_progress)
+            return self._load(fds, on_progress)
 
-    def _load(self, source_fd: int, on_progress: Callable[[Any], None] | None) -> tuple[Loaded, ...]:
+    def _load(self, fds: Sequence[int], on_progress: Callable[[Any], None] | None) -> tuple[Loaded, ...]:
         args = {
             "oci_dir": self._content_dir,
             "snapshots_dir": self._snapshots.directory,
             "known": self._known_blobs(),
         }
-        found = self._pool.run("load", args, (source_fd,), on_progress)
+        found = self._pool.run("load", args, fds, on_progress)
         layers = cast("dict[str, dict[str, Any]]", found["layers"])
         for facts in layers.values():
             if "directory" in facts:

@@ -93,7 +93,7 @@ def load(stores: Stores, data: bytes) -> tuple[str, ...]:
     thread = threading.Thread(target=feed)
     thread.start()
     try:
-        return tuple(item.image_id for item in stores.archives.load(read_fd))
+        return tuple(item.image_id for item in stores.archives.load((read_fd,)))
     finally:
         os.close(read_fd)
         thread.join()
@@ -209,7 +209,7 @@ def test_a_bad_layer_is_refused_while_its_upload_stands_still(stores: Stores) ->
 
     def take() -> None:
         with pytest.raises(HakobuError) as caught:
-            stores.archives.load(read_fd)
+            stores.archives.load((read_fd,))
         told.append(caught.value)
 
     thread = threading.Thread(target=take)

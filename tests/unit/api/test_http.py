@@ -3,7 +3,8 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from unittest.mock import ANY
 
 import pytest
 
@@ -11,6 +12,9 @@ from hakobu.api import status
 from hakobu.api.http.connection import Connection
 from hakobu.api.http.exchange import Answer, Exchange, Hijack, Reply, Request, Stream, Takeover
 from hakobu.api.http.response import Heads
+from hakobu.api.transfer import with_upload
+from hakobu.spec.upload import Upload
+from hakobu.store.worker.feed import Feed
 
 
 class Echo:
@@ -30,6 +34,8 @@ class Echo:
                 return Exchange(self._slow, 100)
             case "/upload":
                 return Exchange(self._upload, streams_body=True)
+            case "/lent" | "/lent-in-part":
+                return Exchange(self._lent, streams_body=True)
             case "/deaf":
                 return Exchange(lambda r: Reply(409, b"no"), streams_body=True)
             case "/ticks":
@@ -54,6 +60,19 @@ class Echo:
         while request.stream is not None and (data := await request.stream.read()):
             size += len(data)
             await asyncio.sleep(0)
+        return Reply(200, str(size).encode())
+
+    async def _lent(self, request: Request) -> Answer:
+        """The body is read from the socket by another, as a worker does."""
+
+        def read(upload: Upload) -> int:
+            with closing(Feed(*upload.fds)) as feed:
+                blocks = iter(feed)
+                if request.path == "/lent-in-part":
+                    return len(next(blocks))
+                return sum(map(len, blocks))
+
+        size = await with_upload(request.stream, lambda upload: asyncio.to_thread(read, upload))
         return Reply(200, str(size).encode())
 
     def _boom(self, request: Request) -> Answer:
@@ -211,6 +230,61 @@ def test_a_streamed_body_has_back_pressure_and_all_of_it_arrives():
         assert (await client.reply())[2] == b"/sync"
 
     run(scenario)
+
+
+LENT = b"POST /lent HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNK = b"8000\r\n" + b"z" * 0x8000 + b"\r\n"
+NEXT = b"GET /sync HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("pause", [False, True])
+def test_a_body_that_another_process_reads_and_the_request_behind_it(pause: bool):
+    async def go():
+        async with connected(Echo()) as client:
+            client.send(LENT + CHUNK * 3 + CHUNK[:100])
+            if pause:  # what comes from here on the connection itself never sees
+                await asyncio.sleep(0.05)
+            client.send(CHUNK[100:] + CHUNK * 200 + b"0\r\n\r\n" + NEXT)
+            assert await client.reply() == (200, ANY, b"%d" % (204 * 0x8000))
+            assert await client.reply() == (200, ANY, b"/sync")
+            client.send(b"POST /lent HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n" + b"y" * 3_000_000 + NEXT)
+            assert await client.reply() == (200, ANY, b"3000000")
+            assert await client.reply() == (200, ANY, b"/sync")
+            client.send(b"POST /lent HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" + NEXT)
+            assert await client.reply() == (200, ANY, b"0")
+            assert await client.reply() == (200, ANY, b"/sync")
+
+    asyncio.run(go())
+
+
+def test_a_lent_body_that_is_not_read_to_its_end_is_thrown_away():
+    async def go():
+        async with connected(Echo()) as client:
+            client.send(LENT.replace(b"/lent", b"/lent-in-part") + CHUNK * 300)
+            code, _, size = await client.reply()
+            assert code == 200
+            assert 0 < int(size) < 300 * 0x8000
+            client.send(CHUNK * 20 + b"0\r\n\r\n" + NEXT)
+            assert await client.reply() == (200, ANY, b"/sync")
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("end", [b"8000\r\nz", b"nonsense\r\n", b"3\r\nabcd\r\n"])
+def test_a_lent_body_that_breaks_off_ends_the_connection_behind_its_answer(end: bytes):
+    async def go():
+        async with connected(Echo()) as client:
+            client.send(LENT + CHUNK * 3)
+            await asyncio.sleep(0.05)
+            client.send(end)
+            if end.startswith(b"8000"):
+                client.writer.write_eof()
+            code, headers, body = await client.reply()
+            assert (code, headers["connection"]) == (400, "close")
+            assert b"went away" in body or b"malformed chunk" in body
+            assert await client.reader.read() == b""
+
+    asyncio.run(go())
 
 
 def test_a_body_that_nobody_reads_is_thrown_away_and_the_connection_goes_on():

@@ -13,10 +13,11 @@ from hakobu.api.http.exchange import Answer, Reply, Request, Stream
 from hakobu.api.progress import progress_stream
 from hakobu.api.render import image as render
 from hakobu.api.route import Route
-from hakobu.api.transfer import archive_chunks, with_body_fd
+from hakobu.api.transfer import archive_chunks, with_upload
 from hakobu.engine.services import Progress, Services
 from hakobu.errors import Invalid
 from hakobu.spec.step import Json
+from hakobu.spec.upload import Upload
 
 TAR = "application/x-tar"
 MAX_AUTH_BYTES = 64 << 10
@@ -80,9 +81,9 @@ async def _import(services: Services, request: Request) -> Answer:
     repository, tag = _split_tag(query.text(request, "repo"), query.text(request, "tag"))
 
     async def import_(progress: Progress) -> None:
-        async def take(fd: int) -> str:
+        async def take(upload: Upload) -> str:
             return await services.images.import_(
-                fd,
+                upload,
                 repository=repository,
                 tag=tag,
                 message=query.text(request, "message"),
@@ -90,7 +91,7 @@ async def _import(services: Services, request: Request) -> Answer:
                 platform=query.text(request, "platform"),
             )
 
-        progress({"status": await with_body_fd(request.stream, take)})
+        progress({"status": await with_upload(request.stream, take)})
 
     return await progress_stream(import_)
 
@@ -109,10 +110,10 @@ async def load(services: Services, request: Request) -> Answer:
             if not quiet:
                 progress(message)
 
-        async def take(fd: int) -> Sequence[str]:
-            return await services.images.load(fd, progress=report)
+        async def take(upload: Upload) -> Sequence[str]:
+            return await services.images.load(upload, progress=report)
 
-        for line in await with_body_fd(request.stream, take):
+        for line in await with_upload(request.stream, take):
             progress({"stream": line if line.endswith("\n") else f"{line}\n"})
 
     return await progress_stream(load_)

@@ -8,18 +8,22 @@ world runs to its end.
 
 import asyncio
 import logging
+import os
 import select
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Protocol, cast
 
-from hakobu.api.http.body import Body, BodyLost, Framing
+from hakobu.api.http.body import Body, BodyLost
 from hakobu.api.http.exchange import Answer, Exchange, Hijack, Peer, Reply, Request, Stream, parse_peer
 from hakobu.api.http.head import MAX_HEAD_BYTES, BadRequest, Head, parse_head
 from hakobu.api.http.response import CONTINUE, LAST_CHUNK, Heads
 from hakobu.api.http.takeover import TakenConnection
+from hakobu.spec.framing import Framing, MalformedBody
+from hakobu.spec.upload import Note, Upload, take_note, write_note
 
 log = logging.getLogger("hakobu.api")
 
@@ -66,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._streaming = False
         self._continued = False
         self._eof = False
+        self._lent = False
         self._closing = False
         self._paused: asyncio.Future[None] | None = None
         self._head_timer: asyncio.TimerHandle | None = None
@@ -166,7 +171,7 @@ class Connection(asyncio.Protocol):
     def _head_is_late(self) -> None:
         self._refuse(BadRequest(HTTPStatus.REQUEST_TIMEOUT, "request head did not come in time"))
 
-    def _refuse(self, error: BadRequest) -> None:
+    def _refuse(self, error: BadRequest | MalformedBody) -> None:
         """Answers what is not a request, and ends the connection: where the next one begins is unknown."""
         reply = self._app.failure(None, error)
         self._framing = None
@@ -182,7 +187,7 @@ class Connection(asyncio.Protocol):
         self._request = request
         self._continued = False
         self._started = time.perf_counter()
-        framing = Framing(head)
+        framing = Framing(chunked=head.chunked, length=head.length)
         exchange = self._app.exchange(request)
         if isinstance(exchange, Reply):
             self._answer_early(exchange, framing)
@@ -195,6 +200,7 @@ class Connection(asyncio.Protocol):
             self._body = request.stream = Body(
                 self._on_first_read(head), self._transport.pause_reading, self._resume_reading
             )
+            self._body.lender = self
             self._run()
             self._feed_body()
         else:
@@ -236,7 +242,7 @@ class Connection(asyncio.Protocol):
         """The way of bulk: the body's share goes on without a copy; what is left, or is broken, goes the usual way."""
         try:
             blocks, eaten = framing.cut(data)
-        except BadRequest as error:
+        except MalformedBody as error:
             body.end(error)
             self._framing = None
             self._closing = True
@@ -254,7 +260,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             data = framing.feed(self._buffer)
-        except BadRequest as error:
+        except MalformedBody as error:
             if self._body is not None:
                 self._body.end(error)
                 self._framing = None
@@ -271,6 +277,30 @@ class Connection(asyncio.Protocol):
         if framing.ended and self._framing is framing:
             self._framing = None
             self._body_ended()
+
+    def lend(self, arrived: bytes) -> Upload:
+        """`Body.lend`: from here on another process reads the socket."""
+        assert self._framing is not None
+        self._transport.pause_reading()
+        self._lent = True
+        note_fd = os.memfd_create("upload", os.MFD_CLOEXEC)
+        write_note(note_fd, Note(self._framing, arrived, bytes(self._buffer)))
+        self._buffer.clear()
+        return Upload(os.dup(self._transport.get_extra_info("socket").fileno()), note_fd)
+
+    def take_back(self, upload: Upload) -> None:
+        """Goes on where the other process stopped; where that is unknown, the connection ends behind its answer."""
+        self._lent = False
+        note = take_note(upload.note_fd)
+        if note is None or note.lost:
+            with suppress(OSError):  # whoever may be reading still meets an end
+                self._transport.get_extra_info("socket").shutdown(socket.SHUT_RD)
+            self._closing = True
+            self._lose_body()
+            return
+        self._framing = note.framing
+        self._buffer[:0] = note.raw
+        self._feed_body()
 
     def _gather(self, data: bytes) -> None:
         assert self._collected is not None and self._exchange is not None
@@ -461,7 +491,7 @@ class Connection(asyncio.Protocol):
         return head.keep_alive and not self._eof and not self._closing
 
     def _resume_reading(self) -> None:
-        if not self._eof and not self._transport.is_closing():
+        if not self._eof and not self._lent and not self._transport.is_closing():
             self._transport.resume_reading()
 
     async def _drain(self) -> None:

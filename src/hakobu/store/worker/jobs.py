@@ -106,19 +106,19 @@ def _rooted(index: int) -> "Callable[[RootedJob], Job]":
 
 
 def load(args: Args, fds: Sequence[int], progress: Progress) -> object:
-    """An archive of images on `fds[0]`: blobs and layers stored, what it says of images returned."""
-    with closing(Feed(fds[0])) as feed:
+    """An archive of images on `fds` (see `Feed`): blobs and layers stored, what it says of images returned."""
+    with closing(Feed(*fds)) as feed:
         return loading.load(args, feed, progress)
 
 
 def unpack(args: Args, fds: Sequence[int], progress: Progress) -> object:
-    """One layer from `fds[0]` into a new directory, its blob kept by the way. Returns digests and sizes.
+    """One layer from `fds` (see `Feed`) into a new directory, its blob kept by the way. Returns digests and sizes.
 
     `digest` and `diff_id`, where given, are what it must turn out to be; else nothing of it stays.
     """
     content = Content(args["oci_dir"])
     blob, diff_id = (Digest.parse(args[key]) if args.get(key) else None for key in ("digest", "diff_id"))
-    with content.ingest() as incoming, closing(Feed(fds[0])) as feed:
+    with content.ingest() as incoming, closing(Feed(*fds)) as feed:
         facts = loading.unpack(iter(feed), feed.stop, args["snapshots_dir"], incoming)
         try:
             if blob is not None and incoming.digest != blob:
