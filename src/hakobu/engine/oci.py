@@ -8,6 +8,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from hakobu.engine.config import EngineConfig
 from hakobu.engine.merge import process_env
@@ -136,8 +137,14 @@ def _capabilities(container: Container, around: Surroundings) -> tuple[str, ...]
     security = container.spec.security
     if security.privileged:
         return capability.names(around.held)
-    add, drop = _names(security.cap_add, "CapAdd"), _names(security.cap_drop, "CapDrop")
-    everything = set(capability.names(around.held))
+    return _chosen_capabilities(security.cap_add, security.cap_drop, around.held)
+
+
+@lru_cache(maxsize=64)
+def _chosen_capabilities(cap_add: tuple[str, ...], cap_drop: tuple[str, ...], held: int) -> tuple[str, ...]:
+    """Nearly all containers ask for the same ones."""
+    add, drop = _names(cap_add, "CapAdd"), _names(cap_drop, "CapDrop")
+    everything = set(capability.names(held))
     if "ALL" in add:
         chosen = everything
     elif "ALL" in drop:
@@ -212,7 +219,7 @@ def _sysctls(container: Container) -> dict[str, str]:
 def _base_mounts(container: Container, around: Surroundings) -> tuple[ConfigMount, ...]:
     ipc = container.spec.namespaces.ipc or around.config.ipc_mode
     own_shm = ipc in ("private", "shareable", "none", "")
-    found = defaults.mounts(
+    found = _default_mounts(
         shm_bytes=container.spec.shm_bytes or around.config.shm_bytes,
         private_ipc=own_shm and ipc != "none",
         sysfs_writable=container.spec.security.privileged,
@@ -225,6 +232,9 @@ def _base_mounts(container: Container, around: Surroundings) -> tuple[ConfigMoun
         destination="/dev/mqueue", type="mqueue", source="mqueue", options=("nosuid", "noexec", "nodev")
     )
     return (*found, mqueue, shm)
+
+
+_default_mounts = lru_cache(maxsize=32)(defaults.mounts)
 
 
 def _own_files(container: Container, around: Surroundings) -> Iterator[ConfigMount]:

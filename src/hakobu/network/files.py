@@ -4,8 +4,10 @@ Docker's formats: clients and images read these files, and people compare them.
 """
 
 import ipaddress
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from hakobu.errors import Invalid
@@ -70,12 +72,26 @@ def is_loopback(server: str) -> bool:
 
 def read_host_resolv_conf() -> ResolvConf:
     """The host's; where it only names systemd-resolved's stub, the file with the real servers behind it."""
-    found = parse_resolv_conf(_read(_ETC))
+    found = _read_resolv_conf(_ETC, _signature(_ETC))
     if found.nameservers and all(server == "127.0.0.53" for server in found.nameservers):
-        behind = parse_resolv_conf(_read(_SYSTEMD))
+        behind = _read_resolv_conf(_SYSTEMD, _signature(_SYSTEMD))
         if behind.nameservers:
             return behind
     return found
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    """What tells one content of a file from another; every start asks, hardly any finds a new one."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@lru_cache(maxsize=4)
+def _read_resolv_conf(path: Path, signature: tuple[int, ...]) -> ResolvConf:
+    return parse_resolv_conf(_read(path))
 
 
 def _read(path: Path) -> str:

@@ -63,3 +63,16 @@ def test_a_host_network_container_has_the_hosts_own():
     text = files.resolv_conf(HOST, files.DnsWishes(), embedded=False, host_network=True)
     assert text.startswith("nameserver 127.0.0.1\nnameserver 10.0.0.2\n")
     assert files.host_hosts("127.0.0.1 me", ["db:10.0.0.9"]) == "127.0.0.1 me\n10.0.0.9\tdb\n"
+
+
+def test_the_hosts_resolv_conf_is_read_again_when_it_is_another(tmp_path, monkeypatch):
+    path = tmp_path / "resolv.conf"
+    monkeypatch.setattr(files, "_ETC", path)
+    assert files.read_host_resolv_conf() == files.ResolvConf()
+    path.write_text("nameserver 10.0.0.1\n")
+    assert files.read_host_resolv_conf().nameservers == ("10.0.0.1",)
+    assert files.read_host_resolv_conf().nameservers == ("10.0.0.1",)
+    other = tmp_path / "other"
+    other.write_text("nameserver 10.0.0.2\n")
+    other.rename(path)
+    assert files.read_host_resolv_conf().nameservers == ("10.0.0.2",)
