@@ -11,11 +11,12 @@ from typing import cast
 
 from hakobu.daemon.flags import BY_KEY, BY_NAME, BY_SHORT, Flag
 from hakobu.engine.config import EngineConfig, NetworkConfig
-from hakobu.engine.starting import parse_size
+from hakobu.engine.size import parse_size
 from hakobu.errors import HakobuError, Invalid, Kind
-from hakobu.spec.container import LogConfig, Ulimit
 from hakobu.spec.instance import DEFAULT_DATA_ROOT, DEFAULT_EXEC_ROOT, Instance
+from hakobu.spec.log_config import LogConfig
 from hakobu.spec.step import Json
+from hakobu.spec.ulimit import Ulimit
 
 DEFAULT_CONFIG_FILE = "/etc/hakobu/daemon.json"
 _TRUE, _FALSE = frozenset({"1", "t", "true"}), frozenset({"0", "f", "false"})

@@ -5,8 +5,9 @@ A value: the composition root parses it once and hands out the parts that each s
 
 from dataclasses import dataclass, field
 
-from hakobu.spec.container import LogConfig, Ulimit
 from hakobu.spec.instance import Instance
+from hakobu.spec.log_config import LogConfig
+from hakobu.spec.ulimit import Ulimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

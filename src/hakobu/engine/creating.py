@@ -21,10 +21,11 @@ from hakobu.engine.netbook import NoSuchNetwork
 from hakobu.engine.ports import Roots
 from hakobu.engine.records import Records, check_name
 from hakobu.engine.services import CreatedContainer, Events, Image
-from hakobu.engine.starting import parse_size
+from hakobu.engine.size import parse_size
 from hakobu.engine.validate import check_spec
 from hakobu.errors import HakobuError, Invalid
-from hakobu.spec.container import Container, ContainerSpec, EndpointSpec, LogConfig
+from hakobu.spec.container import Container, ContainerSpec, EndpointSpec
+from hakobu.spec.log_config import LogConfig
 from hakobu.spec.step import Json
 
 LOG_DRIVERS = frozenset({"json-file", "local", "none"})

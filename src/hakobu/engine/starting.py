@@ -16,6 +16,7 @@ from hakobu.engine.lifecycle import Op, require
 from hakobu.engine.ports import Net, PlanStart, bound_ports
 from hakobu.engine.records import Records
 from hakobu.engine.services import Events
+from hakobu.engine.size import parse_size
 from hakobu.engine.startfailure import translate
 from hakobu.errors import HakobuError
 from hakobu.spec.container import Container, Health, State, Status
@@ -202,18 +203,6 @@ def stdio_of(container: Container) -> Stdio:
         rows=spec.console_rows,
         log=log_target(container),
     )
-
-
-_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-
-
-def parse_size(text: str) -> int:
-    """Docker's sizes: a number with k, m, g (1024-based), optionally followed by b; -1 for none."""
-    if text == "-1":
-        return -1
-    lowered = text.strip().lower().removesuffix("b") if text.lower() != "b" else ""
-    number, unit = (lowered[:-1], lowered[-1]) if lowered and lowered[-1] in _UNITS else (lowered, "")
-    return int(float(number) * _UNITS[unit])
 
 
 def log_target(container: Container) -> LogTarget:

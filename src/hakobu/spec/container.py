@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from hakobu.spec.log_config import LogConfig
+from hakobu.spec.ulimit import Ulimit
+
 
 class Status(StrEnum):
     """Docker's seven states of a container; OCI's are a subset (`exited` is OCI's stopped)."""
@@ -38,14 +41,6 @@ class Healthcheck:
 class RestartPolicy:
     name: Literal["no", "always", "unless-stopped", "on-failure"] = "no"
     max_retries: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogConfig:
-    """An empty driver means the engine's default."""
-
-    driver: str = ""
-    options: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +87,6 @@ class Device:
     host_path: str
     container_path: str
     permissions: str = "rwm"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ulimit:
-    name: str
-    soft: int
-    hard: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

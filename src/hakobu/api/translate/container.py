@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from hakobu.api.translate import endpoint, limit, mount, port, security
 from hakobu.api.translate.limit import NotSupported
 from hakobu.errors import Invalid
-from hakobu.spec.container import ContainerSpec, Healthcheck, LogConfig
+from hakobu.spec.container import ContainerSpec, Healthcheck
+from hakobu.spec.log_config import LogConfig
 from hakobu.wire import container as wire
 from hakobu.wire.version import ApiVersion
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 
 from hakobu.errors import HakobuError, Invalid, Kind
-from hakobu.spec.container import Device, Limits, RestartPolicy, Ulimit
+from hakobu.spec.container import Device, Limits, RestartPolicy
+from hakobu.spec.ulimit import Ulimit
 from hakobu.wire import container as wire
 
 MINIMUM_MEMORY_BYTES = 6 << 20
