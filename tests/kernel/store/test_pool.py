@@ -19,7 +19,9 @@ def job(pool: WorkerPool) -> object:
 
 
 def workers() -> set[int]:
-    return {int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
+    """This process's children that are workers: another test's daemon may still run beside them."""
+    children = {pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
+    return {int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text() == "hakobu-worker\n"}
 
 
 def test_jobs_that_follow_each_other_share_a_worker() -> None:
