@@ -67,13 +67,14 @@ class Feed:
             raw = raw + data if raw else data
 
     def _read(self) -> bytes:
+        waits = self._note_fd < 0  # a socket does not block: mostly there is more already
         while True:
-            if any(fd == self._stop_fd for fd, _ in self._poll.poll()):
+            if waits and any(fd == self._stop_fd for fd, _ in self._poll.poll()):
                 raise HakobuError("the job has ended")
             try:
                 return os.read(self._fd, CHUNK)
             except BlockingIOError:
-                continue
+                waits = True
 
     def stop(self) -> None:
         os.eventfd_write(self._stop_fd, 1)
