@@ -46,7 +46,8 @@ class Child:
 
 
 Executor = Callable[[Child, Args], None]
-_NETWORK = frozenset({"link.up", "addr.add", "route.add", "sysctl.interface", "link.rename"})
+_WIRED = frozenset({"link.up", "addr.add", "route.add", "sysctl.interface", "link.rename", "stdio.take"})
+"""Steps that use what comes with the shim's word: interfaces, and the descriptors that become 0, 1 and 2."""
 
 
 def be_born(child: Child, joins: Mapping[int, int]) -> None:
@@ -77,7 +78,7 @@ def run(child: Child, plan: Plan, executors: Mapping[str, Executor], results: li
                 _await_wiring(child)
                 say(child.sock, "prepared", results=results, execute=index)
                 hear(child.sock, "start")
-            if step.name in _NETWORK or (child.hooked and step.name == "root.pivot"):
+            if step.name in _WIRED or (child.hooked and step.name == "root.pivot"):
                 _await_wiring(child)
             if child.failpoint and child.failpoint == step.name:
                 raise OSError(5, "failpoint", step.name)
@@ -103,7 +104,8 @@ def _end(child: Child) -> None:
 def _await_wiring(child: Child) -> None:
     """The shim's part must be done before an interface is touched, or before the child says that it is ready."""
     if not child.wired:
-        hear(child.sock, "wired")
+        _, (stdin, stdout, stderr), _ = hear(child.sock, "wired")
+        child.stdio = (stdin, stdout, stderr)
         child.wired = True
 
 

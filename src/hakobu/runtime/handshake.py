@@ -1,14 +1,17 @@
-"""The handshake between the shim and a container's first process (or an exec's), over one SEQPACKET pair.
+"""The handshake between the shim's side and a container's first process (or an exec's), over one SEQPACKET pair.
 
-    | shim                                       | starter, then the child                      |
+Of a container's start the left column is the preparer's until `created` is reported, and the shim's from then on.
+
+    | preparer (shim, of an exec)                | starter, then the child                      |
     |--------------------------------------------|----------------------------------------------|
-    | "work" + plan, stdio ─────────────────────▶| decodes, cgroup.create, opens what is joined |
+    | "work" + plan ────────────────────────────▶| decodes, cgroup.create, opens what is joined |
+    | opens log and streams                      |                                              |
     |◀──────────── "cloning" + the shim's steps  | clone3 (its child is the shim's child)       |
     |◀────────────────────────────────── "born"  | process.harden (not dumpable, fds closed)    |
     | idmap.write                                |                                              |
     | "mapped" (user namespaces only) ──────────▶| takes ids 0 inside                           |
     | veth.create, port.reserve, hooks           | mounts, devices (side by side with the veth) |
-    | "wired" ──────────────────────────────────▶| addresses, routes; pivot_root; masks         |
+    | "wired" + stdio ──────────────────────────▶| addresses, routes; pivot_root; masks         |
     |◀────────────────────── "console" + master  | (with a terminal, before the pivot)          |
     |                                            | cgroup.join (v1; late, so that the setup is  |
     |                                            |   not charged), limits, ids, caps, seccomp   |

@@ -37,6 +37,7 @@ def main() -> None:
     control.setblocking(True)
     audit.close_import_paths()  # here and not in each child: see audit.seal
     gc.collect()
+    process.close_range(CONTROL_FD + 1)  # what a preparer would have left to the end of its process
     gc.freeze()
     scm.send(control, encode({"event": "ready", "pid": os.getpid()}))
     _serve(control)

@@ -12,6 +12,9 @@ import time
 import zlib
 from collections.abc import Mapping
 
+from hakobu.runtime.failure import StepFailed
+from hakobu.spec.plan import LogTarget
+
 PARTIAL_BYTES = 16 << 10
 _SPECIAL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
 _ESCAPES = {8: b"\\b", 9: b"\\t", 12: b"\\f", 13: b"\\r"}
@@ -47,14 +50,21 @@ class LogFile:
     """One container's log file with its rotation; the incomplete last line of each stream is kept back."""
 
     def __init__(
-        self, path: str, *, max_bytes: int, max_files: int, compress: bool, attributes: Mapping[str, str] | None
+        self,
+        path: str,
+        *,
+        max_bytes: int,
+        max_files: int,
+        compress: bool,
+        attributes: Mapping[str, str] | None,
+        fd: int = -1,
     ) -> None:
         self.path = path
         self._max_bytes, self._max_files, self._compress = max_bytes, max(1, max_files), compress
         told = json.dumps(dict(attributes), separators=(",", ":")) if attributes else ""
         self._attributes = f',"attrs":{told}'.encode() if told else b""
         self._rest: dict[str, bytes] = {}
-        self._fd = self._open()
+        self._fd = fd if fd >= 0 else self._open()
         self.size = os.fstat(self._fd).st_size
         self._packer = 0
         self.failed = ""
@@ -173,6 +183,23 @@ class LogFile:
             except ChildProcessError:
                 pass
             self._packer = 0
+
+
+def open_log(target: LogTarget | None, fd: int = -1) -> LogFile | None:
+    """None where nothing is to be written. `fd` is the file where somebody has opened it already."""
+    if target is None or target.driver == "none":
+        return None
+    try:
+        return LogFile(
+            target.path,
+            max_bytes=target.max_bytes,
+            max_files=target.max_files,
+            compress=target.compress,
+            attributes=target.attributes,
+            fd=fd,
+        )
+    except OSError as error:
+        raise StepFailed("log.open", f"the log {target.path} cannot be opened: {error.strerror}") from error
 
 
 def _has_long_line(whole: bytes) -> bool:

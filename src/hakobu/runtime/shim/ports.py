@@ -8,7 +8,7 @@ end after a minute of silence. The ports live as long as the container, with or 
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from hakobu.runtime.shim.loop import HANGUP, IN, OUT, Loop
 from hakobu.runtime.steps_mount import number, text
@@ -40,6 +40,19 @@ class Ports:
                     "container_port": number(args, "container_port"),
                 }
             )
+
+    def told(self) -> list[Json]:
+        """What `take` needs beside the sockets."""
+        return [[held.host_ip, held.host_port, dict(args)] for held, args in self._held]
+
+    def filenos(self) -> list[int]:
+        return [held.socket.fileno() for held, _ in self._held]
+
+    def take(self, told: "list[tuple[str, int, Args]]", fds: Sequence[int], reserved: "list[dict[str, Json]]") -> None:
+        """Sockets that another process has bound."""
+        for (host_ip, host_port, args), fd in zip(told, fds, strict=True):
+            self._held.append((Reserved(socket.socket(fileno=fd), host_ip, host_port), args))
+        self.reserved = reserved
 
     def serve(self) -> None:
         """Once the container runs."""

@@ -16,7 +16,6 @@ from typing import cast
 from hakobu.kernel import process, scm
 from hakobu.runtime import steps_network
 from hakobu.runtime.failure import StepFailed
-from hakobu.runtime.hooks import run_hooks
 from hakobu.runtime.message import (
     PROTOCOL,
     Message,
@@ -29,14 +28,15 @@ from hakobu.runtime.message import (
 )
 from hakobu.runtime.shim import record
 from hakobu.runtime.shim.confinement import Confinement
-from hakobu.runtime.shim.log import LogFile
+from hakobu.runtime.shim.log import LogFile, open_log
 from hakobu.runtime.shim.loop import IN, Loop
 from hakobu.runtime.shim.netjoin import run_in_network
 from hakobu.runtime.shim.ports import Ports
+from hakobu.runtime.shim.preparer import Preparer, hook_step
 from hakobu.runtime.shim.session import Session
-from hakobu.runtime.shim.starter import Starter
-from hakobu.spec.plan import Attachment, Stdio
-from hakobu.spec.step import Json, Place
+from hakobu.runtime.shim.spawn import Spawned
+from hakobu.spec.plan import Attachment
+from hakobu.spec.step import Json, Place, Step
 
 Args = Mapping[str, Json]
 LINGER_S = 30.0
@@ -48,39 +48,38 @@ def main(control: socket.socket) -> None:
     os.setsid()
     process.set_name("hakobu-shim")
     process.set_dumpable(False)
-    shim = Shim(control)
-    shim.spare()
-    shim.run()
+    preparer = Preparer(control)
+    Shim(control, preparer.sock, preparer.pids).run()
 
 
 class Shim:
-    """One container: its init session, its execs, its ports, its connections to daemons."""
+    """One container: its init session, its execs, its ports, its connections to daemons.
 
-    def __init__(self, control: socket.socket) -> None:
+    Until the preparer hands the container over it does nothing but wait for that.
+    """
+
+    def __init__(self, control: socket.socket, prepared: socket.socket, helpers: tuple[int, ...] = ()) -> None:
         self._loop = Loop()
+        self._control, self._prepared, self._helpers = control, prepared, helpers
         self._daemons: dict[int, tuple[socket.socket, scm.Receiver]] = {}
         self._listener: socket.socket | None = None
         self._id = ""
         self._dir_fd = -1
         self._log: LogFile | None = None
         self._init: Session | None = None
+        self._start_time_ticks = 0
+        self._late: tuple[Step, ...] = ()
         self._execs: dict[str, Session] = {}
         self._unacknowledged: dict[str, Session] = {}
         self._parting: list[Session] = []
         self._kept_fds: list[int] = []
         self._ports = Ports(self._loop)
         self._confinement = Confinement(self._loop, self._oom)
-        self._no_confinement = Confinement(self._loop, self._oom)
-        self._starter: Starter | None = None
         self._over = False
-        self._welcome(control)
+        self._loop.watch(prepared.fileno(), IN, lambda _: self._hold())
 
     def run(self) -> None:
         self._loop.run()
-
-    def spare(self) -> None:
-        """Forks the starter of the container ahead of its request."""
-        self._starter = Starter()
 
     def turn(self) -> None:
         self._loop.turn()
@@ -96,6 +95,42 @@ class Shim:
         if self._dir_fd >= 0:
             os.close(self._dir_fd)
         self._loop.close()
+
+    # The hand-over
+
+    def _hold(self) -> None:
+        """Takes what the preparer has made; leaves where it has made nothing."""
+        message = scm.receive(self._prepared)
+        self._loop.forget(self._prepared.fileno())
+        self._prepared.close()
+        if message is None:
+            self._leave()
+            return
+        told, fds = decode(message.body), list(message.fds)
+        self._id = cast("str", told["container_id"])
+        self._start_time_ticks = cast("int", told["start_time_ticks"])
+        self._dir_fd, listener, pidfd, sock = fds[:4]
+        del fds[:4]
+        outputs = {fds.pop(0): cast("str", name) for name in cast("list[Json]", told["outputs"])}
+        input_fd = fds.pop(0) if told["input"] else -1
+        master_fd = fds.pop(0) if told["terminal"] else -1
+        stdio = stdio_from_json(told["stdio"])
+        self._log = open_log(stdio.log, fds.pop(0)) if told["log"] else None
+        ports = cast("list[tuple[str, int, Args]]", told["ports"])
+        self._ports.take(ports, fds[: len(ports)], cast("list[dict[str, Json]]", told["reserved"]))
+        del fds[: len(ports)]
+        self._late = steps_from_json(told["late"])
+        self._confinement.adopt(cast("str", told["cgroup"]))
+        session = Session(self._loop, stdio, self._log, self._detached(""), self._init_ended)
+        pid, index = cast("int", told["pid"]), cast("int", told["execute_index"])
+        session.hold(Spawned(pid, pidfd, socket.socket(fileno=sock), master_fd, index), outputs, input_fd)
+        self._init = session
+        for attachment in _attachments(told, fds):
+            session.streams.attach(attachment)
+        self._listener = socket.socket(fileno=listener)
+        self._listener.setblocking(False)
+        self._loop.watch(listener, IN, lambda _: self._accept())
+        self._welcome(self._control)
 
     # Connections
 
@@ -138,12 +173,9 @@ class Shim:
         self._say(sock, answer, give)
         for fd in give:
             os.close(fd)
-        if self._init is None and request.get("op") == "create":
-            self._loop.running = False  # nothing was made, nothing is to be held
 
     def _handlers(self) -> "dict[str, Callable[[Message, list[int], list[int]], Json]]":
         return {
-            "create": self._create,
             "start": self._start,
             "exec": self._exec,
             "attach": self._attach,
@@ -174,49 +206,9 @@ class Shim:
 
     # Requests: each takes descriptors out of `fds` that it keeps
 
-    def _create(self, request: Message, fds: list[int], give: list[int]) -> Json:
-        self._id = cast("str", request["container_id"])
-        directory = cast("str", request["directory"])
-        self._dir_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        stdio = stdio_from_json(request["stdio"])
-        self._log = _open_log(stdio)
-        session = Session(self._loop, stdio, self._log, self._detached(""), self._init_ended)
-        starter, self._starter = self._starter or Starter(), None
-        plan_fd = fds.pop(0)
-        try:
-            session.spawn(
-                starter,
-                plan_fd,
-                self._shim_steps(),
-                self._confinement,
-                failpoint=str(request.get("failpoint") or ""),
-            )
-        except StepFailed:
-            self._ports.close()
-            self._confinement.remove()
-            if self._log is not None:
-                self._log.close()
-                self._log = None
-            raise
-        finally:
-            os.close(plan_fd)
-        self._init = session
-        for attachment in _attachments(request, fds):
-            session.streams.attach(attachment)
-        self._listen()
-        return {
-            "pid": session.pid,
-            "start_time_ticks": process.start_time_ticks(session.pid),
-            "shim_pid": os.getpid(),
-            "ports": cast("Json", self._ports.reserved),
-            "results": session.results,
-            "protocol": PROTOCOL,
-        }
-
     def _start(self, request: Message, fds: list[int], give: list[int]) -> Json:
         session = self._need_init()
         started = time.monotonic_ns()
-        self._write_state(session)
         try:
             session.release()
         except StepFailed:
@@ -224,11 +216,23 @@ class Shim:
             self._confinement.remove()
             self._loop.running = False
             raise
-        for late in session.late:
-            self._shim_steps()[late.name](late.args, session.pid)
+        took = time.monotonic_ns() - started
+        for late in self._late:
+            hook_step(self._id, late.args, session.pid)
+        self._loop.after(0, self._settle)
+        return [[session.execute_index, started, took]]
+
+    def _settle(self) -> None:
+        """What the daemon need not wait for, once the container runs."""
         self._confinement.watch_oom()
         self._ports.serve()
-        return [[session.execute_index, started, time.monotonic_ns() - started]]
+        self._reap_helpers()
+
+    def _reap_helpers(self) -> None:
+        """Preparer and starter are about to end, or have ended."""
+        self._helpers = tuple(pid for pid in self._helpers if os.waitpid(pid, os.WNOHANG)[0] == 0)
+        if self._helpers:
+            self._loop.after(0.01, self._reap_helpers)
 
     def _exec(self, request: Message, fds: list[int], give: list[int]) -> Json:
         init = self._need_init()
@@ -237,7 +241,7 @@ class Shim:
         session = Session(self._loop, stdio, None, self._detached(exec_id), lambda s: self._exec_ended(exec_id, s))
         plan_fd = fds.pop(0)
         try:
-            session.spawn(Starter(), plan_fd, {}, self._no_confinement, init_pid=init.pid)
+            session.spawn(plan_fd, init.pid)
         finally:
             os.close(plan_fd)
         for attachment in _attachments(request, fds):
@@ -267,9 +271,15 @@ class Shim:
         before = len(self._ports.reserved)
         for step in steps:
             if step.place is Place.SHIM:
-                self._shim_steps()[step.name](step.args, init.pid)
+                self._run_step(step, init.pid)
         run_in_network(init.pid, [s for s in steps if s.place is Place.CHILD])
         return {"ports": cast("Json", self._ports.reserved[before:])}
+
+    def _run_step(self, step: Step, pid: int) -> None:
+        if step.name == "port.reserve":
+            self._ports.reserve(step.args)
+        else:
+            steps_network.SHIM[step.name](step.args, pid)
 
     def _root(self, request: Message, fds: list[int], give: list[int]) -> Json:
         give.append(os.open(f"/proc/{self._need_init().pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
@@ -283,7 +293,7 @@ class Shim:
             "shim_pid": os.getpid(),
             "ports": cast("Json", self._ports.reserved),
             "execs": list(self._execs),
-            "start_time_ticks": process.start_time_ticks(init.pid) if init is not None and not self._over else 0,
+            "start_time_ticks": self._start_time_ticks if init is not None and not self._over else 0,
             "protocol": PROTOCOL,
         }
 
@@ -319,31 +329,7 @@ class Shim:
             raise StepFailed("session", f"exec {exec_id} is not running")
         return session
 
-    # Steps of the shim's place
-
-    def _shim_steps(self) -> Mapping[str, Callable[[Args, int], None]]:
-        return {
-            **steps_network.SHIM,
-            "port.reserve": self._ports.reserve,
-            "idmap.write": _write_id_maps,
-            "hooks.run": self._run_hooks,
-        }
-
-    def _run_hooks(self, args: Args, pid: int) -> None:
-        run_hooks(args, {"ociVersion": "1.2.0", "id": self._id, "status": "creating", "pid": pid, "bundle": ""})
-
     # Reports
-
-    def _write_state(self, session: Session) -> None:
-        facts: Message = {
-            "container_id": self._id,
-            "pid": session.pid,
-            "start_time_ticks": process.start_time_ticks(session.pid),
-            "shim_pid": os.getpid(),
-            "boot_id": record.boot_id(),
-            "protocol": PROTOCOL,
-        }
-        record.write(self._dir_fd, record.STATE, facts, durable=False)
 
     def _init_ended(self, session: Session) -> None:
         facts: Message = {
@@ -358,9 +344,10 @@ class Shim:
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOSPC):
                 raise
+        # whoever asks for more after this is answered once the cgroup has gone
+        self._report({"event": "exit", "container_id": self._id, "exec_id": "", "exit": facts})
         self._ports.close()
         self._confinement.remove()
-        self._report({"event": "exit", "container_id": self._id, "exec_id": "", "exit": facts})
         session.streams.close()
         self._loop.after(LINGER_S, self._leave)
         self._maybe_leave()
@@ -433,36 +420,8 @@ class Shim:
         self._welcome(sock)
 
 
-def _open_log(stdio: Stdio) -> LogFile | None:
-    log = stdio.log
-    if log is None or log.driver == "none":
-        return None
-    try:
-        return LogFile(
-            log.path,
-            max_bytes=log.max_bytes,
-            max_files=log.max_files,
-            compress=log.compress,
-            attributes=log.attributes,
-        )
-    except OSError as error:
-        raise StepFailed("log.open", f"the log {log.path} cannot be opened: {error.strerror}") from error
-
-
 def _attachments(request: Message, fds: list[int]) -> list[Attachment]:
     """The first descriptors of the message, one for each attachment; they are taken out of `fds`."""
     told = cast("list[Json]", request.get("attachments") or [])
     taken, fds[: len(told)] = fds[: len(told)], []
     return [attachment_from_json(a, fd) for a, fd in zip(told, taken, strict=True)]
-
-
-def _write_id_maps(args: Args, pid: int) -> None:
-    """As the parent, who holds the right to; one write a file, as the kernel wants it."""
-    for kind in ("uid", "gid"):
-        lines = cast("list[list[int]]", args.get(kind) or [])
-        content = "".join(f"{inside} {outside} {count}\n" for inside, outside, count in lines)
-        fd = os.open(f"/proc/{pid}/{kind}_map", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, content.encode())
-        finally:
-            os.close(fd)

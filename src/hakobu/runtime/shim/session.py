@@ -1,18 +1,17 @@
 """One process the shim holds, a container's init or an exec: from its clone to its end."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from hakobu.kernel import process
 from hakobu.runtime.failure import StepFailed
-from hakobu.runtime.shim.confinement import Confinement
 from hakobu.runtime.shim.log import LogFile
 from hakobu.runtime.shim.loop import IN, Loop
 from hakobu.runtime.shim.spawn import Spawned, Spawner, release
 from hakobu.runtime.shim.starter import Starter
-from hakobu.runtime.shim.streams import Streams
+from hakobu.runtime.shim.streams import Streams, open_ends
 from hakobu.spec.plan import Stdio
-from hakobu.spec.step import Json, Step
+from hakobu.spec.step import Step
 
 DRAIN_S = 2.0
 
@@ -38,39 +37,29 @@ class Session:
         self.pid = 0
         self.code = 0
         self.signal_number = 0
-        self.results: list[Json] = []
         self.execute_index = 0
         self._exited = False
         self._told = False
 
-    def spawn(
-        self,
-        starter: Starter,
-        plan_fd: int,
-        shim_steps: Mapping[str, Callable[[Mapping[str, Json], int], None]],
-        confinement: Confinement,
-        *,
-        failpoint: str = "",
-        init_pid: int = 0,
-    ) -> None:
-        """Raises `StepFailed`; then nothing is left of it but the cgroup, which `confinement` has."""
-        fds = self.streams.open()
-        spawner = Spawner(starter, plan_fd, self._stdio, fds, shim_steps, failpoint=failpoint, init_pid=init_pid)
+    def spawn(self, plan_fd: int, init_pid: int) -> None:
+        """An exec, from its beginning. Raises `StepFailed`; then nothing is left of it."""
+        spawner = Spawner(Starter(), plan_fd, self._stdio, {}, init_pid=init_pid)
+        spawner.begin()
+        ends = open_ends(self._stdio)
         try:
-            self._spawned = spawner.spawn()
+            spawned = spawner.spawn(ends.theirs)
         except StepFailed:
-            self.streams.close()
+            ends.close()
             raise
-        finally:
-            confinement.adopt(spawner.cgroup)
-            for fd in set(fds):
-                os.close(fd)
-        self.pid, self.results = self._spawned.pid, self._spawned.results
-        self.execute_index = self._spawned.execute_index
-        if self._spawned.master_fd >= 0:
-            self.streams.set_terminal(self._spawned.master_fd)
-        self.streams.begin()
-        self._loop.watch(self._spawned.pidfd, IN, lambda _: self._reap())
+        ends.close_theirs()
+        self.hold(spawned, ends.outputs, ends.input_fd)
+
+    def hold(self, spawned: Spawned, outputs: dict[int, str], input_fd: int) -> None:
+        """One that waits before its execve, with our ends of its pipes."""
+        self._spawned = spawned
+        self.pid, self.execute_index = spawned.pid, spawned.execute_index
+        self.streams.begin(outputs, input_fd, spawned.master_fd)
+        self._loop.watch(spawned.pidfd, IN, lambda _: self._reap())
 
     def release(self) -> None:
         """Raises `StepFailed` when the execve did not succeed; the process is then gone and never `ended`."""

@@ -1,15 +1,16 @@
 """The shim's half of a start: gives a starter its work and goes through the handshake with the child.
 
-Single-threaded and blocking: between the clone and `prepared` the shim has nothing else to do for an init, and a
-few milliseconds for an exec. The column on the left of `runtime/handshake.py`.
+Single-threaded and blocking: between the clone and `prepared` its process (the preparer; the shim for an exec) has
+nothing else to do. The column on the left of `runtime/handshake.py`.
 """
 
 import json
 import os
+import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -43,20 +44,23 @@ class Spawned:
 
 
 class Spawner:
-    """Carries out a plan up to the point before execve. `shim_steps` executes steps of the shim by name."""
+    """Carries out a plan up to the point before execve. `shim_steps` executes steps of the shim by name.
+
+    `begin`, then `spawn`; or `abandon` where something in between has failed. Raises `StepFailed`; then nothing of
+    the child is left, and `cgroup` says what else there is to remove.
+    """
 
     def __init__(
         self,
         starter: Starter,
         plan_fd: int,
         stdio: Stdio,
-        stdio_fds: tuple[int, int, int],
         shim_steps: Mapping[str, Callable[[Args, int], None]],
         *,
         failpoint: str = "",
         init_pid: int = 0,
     ) -> None:
-        self._starter, self._plan_fd, self._stdio, self._fds = starter, plan_fd, stdio, stdio_fds
+        self._starter, self._plan_fd, self._stdio = starter, plan_fd, stdio
         self._shim_steps, self._failpoint, self._init_pid = shim_steps, failpoint, init_pid
         self._results: list[Json] = []
         self.cgroup = ""
@@ -66,14 +70,19 @@ class Spawner:
         self._master_fd = -1
         self._pidfd = -1
 
-    def spawn(self) -> Spawned:
-        """Raises `StepFailed`; then nothing of the child is left. `cgroup` says what else there is to remove."""
+    def begin(self) -> None:
+        """The starter decodes the plan and makes the cgroup while the caller opens streams and log."""
         sock = self._starter.sock
         sock.settimeout(TIMEOUT_S)
+        facts: dict[str, Json] = {"failpoint": self._failpoint, "init_pid": self._init_pid}
+        say(sock, "work", (self._plan_fd,), rows=self._stdio.rows, columns=self._stdio.columns, **facts)
+
+    def spawn(self, stdio_fds: tuple[int, int, int], *, meanwhile: Callable[[int], None] | None = None) -> Spawned:
+        """`stdio_fds` become 0, 1 and 2; `meanwhile` is called with the pid while the child mounts."""
+        sock = self._starter.sock
         try:
-            pid = self._begin(sock)
-            self._pidfd = process.pidfd_open(pid)
-            expect = self._converse(sock, pid)
+            pid = self._hear_of_birth()
+            expect = self._converse(sock, pid, stdio_fds, meanwhile)
             self._starter.end()
             _verify(pid, expect)
         except BaseException as error:
@@ -83,11 +92,19 @@ class Spawner:
             raise StepFailed("handshake", f"the container's first process ended early: {error}") from None
         return Spawned(pid, self._pidfd, sock, self._master_fd, self._execute_index, self._late, self._results)
 
-    def _begin(self, sock: socket.socket) -> int:
+    def abandon(self) -> None:
+        """Undoes what `begin` has set going; nothing is to be done after a `spawn` that failed."""
+        if self._starter.sock.fileno() < 0:
+            return
+        try:
+            self._hear_of_birth()
+        except (OSError, HandshakeBroken, StepFailed):
+            pass
+        self._undo()
+
+    def _hear_of_birth(self) -> int:
         """Up to the child's first word, whose sender the kernel names."""
-        rows, columns = self._stdio.rows, self._stdio.columns
-        facts: dict[str, Json] = {"failpoint": self._failpoint, "init_pid": self._init_pid}
-        say(sock, "work", (self._plan_fd, *self._fds), rows=rows, columns=columns, **facts)
+        sock = self._starter.sock
         told, _, _ = hear(sock, "cloning", "failed")
         if told["say"] == "failed":
             raise failed(told)
@@ -97,9 +114,16 @@ class Spawner:
         if told["say"] == "failed":
             raise failed(told)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        self._pidfd = process.pidfd_open(pid)
         return pid
 
-    def _converse(self, sock: socket.socket, pid: int) -> Mapping[str, Json]:
+    def _converse(
+        self,
+        sock: socket.socket,
+        pid: int,
+        stdio_fds: tuple[int, int, int],
+        meanwhile: Callable[[int], None] | None,
+    ) -> Mapping[str, Json]:
         for index, told in cast("list[tuple[int, Json]]", self._told["steps"]):
             (step,) = steps_from_json([told])
             if step.args.get("kind") == "poststart":
@@ -108,7 +132,9 @@ class Spawner:
             self._run(index, step, pid)
             if step.name == "idmap.write":
                 _tell(sock, "mapped")
-        _tell(sock, "wired")
+        _tell(sock, "wired", stdio_fds)
+        if meanwhile is not None:
+            meanwhile(pid)
         while True:
             told, fds, _ = hear(sock, "console", "prepared", "failed")
             match told["say"]:
@@ -142,16 +168,26 @@ class Spawner:
                 process.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-            process.wait_pidfd(self._pidfd)
+            if self._starter.is_ours:
+                process.wait_pidfd(self._pidfd)
+            else:
+                _await_end(self._pidfd)
             os.close(self._pidfd)
         if self._master_fd >= 0:
             os.close(self._master_fd)
 
 
-def _tell(sock: socket.socket, word: str) -> None:
+def _await_end(pidfd: int) -> None:
+    """Of another process's child: whose it is reaps it."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.poll()
+
+
+def _tell(sock: socket.socket, word: str, fds: Sequence[int] = ()) -> None:
     """A child that has failed is gone already; why, it has said before, and is heard next."""
     try:
-        say(sock, word)
+        say(sock, word, fds)
     except BrokenPipeError:
         pass
 
@@ -174,13 +210,16 @@ def failed(told: Mapping[str, Json]) -> StepFailed:
 
 def release(spawned: Spawned) -> None:
     """Lets the child call execve; returns when that has succeeded, raises `StepFailed` when it has not."""
+    sock = spawned.sock
+    sock.settimeout(TIMEOUT_S)
     try:
-        say(spawned.sock, "start")
-        message = receive(spawned.sock)
-    except (OSError, HandshakeBroken):
+        _tell(sock, "start")
+        message = receive(sock)
+    except ConnectionResetError:
         message = None
+    except OSError as error:
+        raise StepFailed("handshake", f"no word of the container's execve: {error}") from None
     finally:
-        spawned.sock.settimeout(None)
-    spawned.sock.close()
+        sock.close()
     if message is not None:
         raise failed(json.loads(message.body))

@@ -60,17 +60,26 @@ class Starter:
     def __init__(self) -> None:
         self.sock, theirs = scm.pair()
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._pid = os.fork()
-        if self._pid == 0:
+        self._parent = os.getpid()
+        self._ended = False
+        self.pid = os.fork()
+        if self.pid == 0:
             _live(theirs)
         theirs.close()
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process is its parent, and so the child's."""
+        return os.getpid() == self._parent
+
     def end(self) -> None:
-        """Kills it, wherever it is; may be called twice."""
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-            self._pid = 0
+        """Kills it, wherever it is; may be called twice. From here on it runs no instruction, reaped or not."""
+        if self._ended:
+            return
+        self._ended = True
+        os.kill(self.pid, signal.SIGKILL)
+        if self.is_ours:
+            os.waitpid(self.pid, 0)
 
     def close(self) -> None:
         self.end()
@@ -91,15 +100,14 @@ def _live(sock: socket.socket) -> None:
 
 
 class _Work:
-    """One plan. `fds` of the message: the plan's memory file, then what becomes 0, 1 and 2."""
+    """One plan, which comes as a memory file beside the message."""
 
     def __init__(self, sock: socket.socket, message: scm.Message) -> None:
         self._sock = sock
         self._told: dict[str, Json] = json.loads(message.body)
-        plan_fd, *stdio = message.fds
+        (plan_fd,) = message.fds
         self._plan = plan_from_json(json.loads(os.pread(plan_fd, os.fstat(plan_fd).st_size, 0)))
         os.close(plan_fd)
-        self._stdio = (stdio[0], stdio[1], stdio[2])
         self._failpoint = text(self._told, "failpoint")
         self._confinement = Confinement(Loop(), lambda: None)
         self._results: list[Json] = []
@@ -133,7 +141,6 @@ class _Work:
         self._fail_where_armed(step)
         child = child_process.Child(
             sock=self._sock,
-            stdio=self._stdio,
             rows=number(self._told, "rows"),
             columns=number(self._told, "columns"),
             failpoint=self._failpoint,

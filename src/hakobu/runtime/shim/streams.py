@@ -9,6 +9,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hakobu.kernel import pty
 from hakobu.kernel.libc import release_free_memory
@@ -21,6 +22,38 @@ READ_BYTES = 1 << 16
 INPUT_LIMIT = 1 << 16
 MUCH_BYTES = 1 << 12
 TRIM_S = 1.0
+
+
+@dataclass(slots=True)
+class Ends:
+    """Both ends of a process's pipes: `theirs` become 0, 1, 2; of ours `outputs` are named stdout and stderr."""
+
+    theirs: tuple[int, int, int]
+    outputs: dict[int, str]
+    input_fd: int = -1
+
+    def close_theirs(self) -> None:
+        for fd in set(self.theirs):
+            os.close(fd)
+
+    def close(self) -> None:
+        self.close_theirs()
+        for fd in (*self.outputs, *((self.input_fd,) if self.input_fd >= 0 else ())):
+            os.close(fd)
+
+
+def open_ends(stdio: Stdio) -> Ends:
+    """With a terminal the child's ends come later, and until then they are the null device."""
+    if stdio.tty:
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        return Ends((null, null, null), {})
+    out_read, out_write = os.pipe2(os.O_CLOEXEC)
+    err_read, err_write = os.pipe2(os.O_CLOEXEC)
+    if not stdio.open_stdin:
+        null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        return Ends((null, out_write, err_write), {out_read: "stdout", err_read: "stderr"})
+    in_read, in_write = os.pipe2(os.O_CLOEXEC)
+    return Ends((in_read, out_write, err_write), {out_read: "stdout", err_read: "stderr"}, in_write)
 
 
 class Streams:
@@ -46,33 +79,18 @@ class Streams:
         self.clients: list[Client] = []
         self.master_fd = -1
 
-    def open(self) -> tuple[int, int, int]:
-        """The child's ends (0, 1, 2) of pipes; with a terminal they come later, and these are the null device."""
-        if self._stdio.tty:
-            null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-            return null, null, null
-        out_read, out_write = os.pipe2(os.O_CLOEXEC)
-        err_read, err_write = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(out_read, False)
-        os.set_blocking(err_read, False)
-        self._outputs = {out_read: "stdout", err_read: "stderr"}
-        if self._stdio.open_stdin:
-            in_read, self._input_fd = os.pipe2(os.O_CLOEXEC)
-            os.set_blocking(self._input_fd, False)
-        else:
-            in_read = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        return in_read, out_write, err_write
-
-    def set_terminal(self, master_fd: int) -> None:
-        os.set_blocking(master_fd, False)
-        self.master_fd = master_fd
-        self._outputs = {master_fd: "stdout"}
-        if self._stdio.open_stdin:
-            self._input_fd = master_fd
-
-    def begin(self) -> None:
-        for fd in self._outputs:
+    def begin(self, outputs: dict[int, str], input_fd: int, master_fd: int) -> None:
+        """Takes our ends: of pipes, or of a terminal, which is both."""
+        if master_fd >= 0:
+            self.master_fd = master_fd
+            outputs = {master_fd: "stdout"}
+            input_fd = master_fd if self._stdio.open_stdin else -1
+        self._outputs, self._input_fd = outputs, input_fd
+        for fd in outputs:
+            os.set_blocking(fd, False)
             self._watch_output(fd)
+        if input_fd >= 0:
+            os.set_blocking(input_fd, False)
 
     def attach(self, attachment: Attachment) -> None:
         client = Client(

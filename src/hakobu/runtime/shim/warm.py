@@ -13,8 +13,9 @@ from hakobu.kernel import capability, cgroup, probe, scm
 from hakobu.runtime.child import Args, Child
 from hakobu.runtime.message import Message, attachment_to_json, decode, encode, plan_to_json, stdio_to_json
 from hakobu.runtime.shim.log import LogFile, escape, timestamp
+from hakobu.runtime.shim.preparer import prepare
 from hakobu.runtime.shim.server import Shim
-from hakobu.runtime.shim.starter import CHILD_EXECUTORS
+from hakobu.runtime.shim.starter import CHILD_EXECUTORS, Starter
 from hakobu.spec.plan import Attachment, LogTarget, Plan, Stdio
 from hakobu.spec.resources import DEFAULT_DEVICE_RULES, Resources, parse_resources
 from hakobu.spec.step import Json, Place, Step
@@ -54,7 +55,9 @@ class _Life:
         self._directory = directory
         self._ours, theirs = scm.pair()
         self._receiver = scm.Receiver(self._ours)
-        self._shim = Shim(theirs)
+        self._theirs = theirs
+        prepared, self._to_shim = scm.pair()
+        self._shim = Shim(theirs, prepared)
         self._next = 0
 
     def lead(self) -> None:
@@ -79,15 +82,21 @@ class _Life:
             Step("process.pause", Place.CHILD, {}, ("pause",)),
         )
         told: list[Json] = []
-        self._ask_with_plan(
+        plan_fd = scm.sealed_memfd("plan", encode(plan_to_json(Plan("0" * 64, steps))))
+        self._send(
             "create",
-            steps,
+            (plan_fd,),
             container_id="0" * 64,
             directory=self._directory,
             stdio=stdio_to_json(stdio),
             attachments=told,
             failpoint="",
         )
+        os.close(plan_fd)
+        prepare(self._theirs, self._to_shim, Starter())
+        self._to_shim.close()
+        self._shim.turn()
+        self._hear(self._next)
         self._ask("start")
 
     def _ask_with_plan(self, op: str, steps: tuple[Step, ...], fds: tuple[int, ...] = (), **facts: Json) -> None:
@@ -127,9 +136,12 @@ class _Life:
             self._ask("acknowledge", exec_id="1")
 
     def _ask(self, op: str, fds: tuple[int, ...] = (), **facts: Json) -> None:
+        self._send(op, fds, **facts)
+        self._hear(self._next)
+
+    def _send(self, op: str, fds: tuple[int, ...], **facts: Json) -> None:
         self._next += 1
         scm.send(self._ours, encode({"id": self._next, "op": op, **facts}), fds)
-        self._hear(self._next)
 
     def _hear(self, number: int | None = None) -> None:
         """The next message, or the answer of this number; whatever comes before is passed over."""
