@@ -15,7 +15,7 @@ import sys
 from hakobu.kernel import audit, process, scm
 from hakobu.kernel.signal import default_all
 from hakobu.runtime.message import decode, encode
-from hakobu.runtime.shim import server, warm
+from hakobu.runtime.shim import preparer, server, starter, warm
 
 CONTROL_FD = 3
 
@@ -35,6 +35,8 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     control = socket.socket(fileno=CONTROL_FD)
     control.setblocking(True)
+    starter.find_used()
+    preparer.find_used()
     audit.close_import_paths()  # here and not in each child: see audit.seal
     gc.collect()
     process.close_range(CONTROL_FD + 1)  # what a preparer would have left to the end of its process

@@ -21,6 +21,7 @@ from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.hooks import run_hooks
 from hakobu.runtime.message import PROTOCOL, Message, decode, encode, error_to_json, stdio_from_json, steps_to_json
 from hakobu.runtime.shim import record
+from hakobu.runtime.shim.ahead import look_at, objects_of
 from hakobu.runtime.shim.confinement import Confinement
 from hakobu.runtime.shim.log import LogFile, open_log
 from hakobu.runtime.shim.loop import Loop
@@ -32,6 +33,25 @@ from hakobu.spec.step import Json
 
 Args = Mapping[str, Json]
 ShimSteps = Mapping[str, Callable[[Args, int], None]]
+
+
+USED: list[object] = []
+"""What a preparer looks at; filled by the launcher."""
+
+_MODULES = (
+    "array", "errno", "json", "json.decoder", "json.encoder", "os", "select", "signal", "socket", "struct", "time",
+    "builtins", "hakobu.kernel.libc", "hakobu.kernel.netlink", "hakobu.kernel.process", "hakobu.kernel.rtnetlink",
+    "hakobu.kernel.scm", "hakobu.runtime.failure", "hakobu.runtime.handshake", "hakobu.runtime.message",
+    "hakobu.runtime.shim.log", "hakobu.runtime.shim.loop", "hakobu.runtime.shim.ports",
+    "hakobu.runtime.shim.preparer", "hakobu.runtime.shim.record", "hakobu.runtime.shim.spawn",
+    "hakobu.runtime.shim.starter", "hakobu.runtime.shim.streams", "hakobu.runtime.steps_mount",
+    "hakobu.runtime.steps_network", "hakobu.spec.plan", "hakobu.spec.step",
+)  # fmt: skip
+
+
+def find_used() -> None:
+    """Once, by the launcher, when everything is imported."""
+    USED[:] = objects_of(_MODULES)
 
 
 class Preparer:
@@ -54,6 +74,7 @@ def _live(control: socket.socket, to_shim: socket.socket, starter: Starter) -> N
         process.set_parent_death_signal(signal.SIGKILL)
         gc.disable()  # objects of the shim stay behind in this memory: none may be finalised and close a number anew
         process.close_all_except({0, 1, 2, control.fileno(), to_shim.fileno(), starter.sock.fileno()})
+        look_at(USED)
         prepare(control, to_shim, starter)
     finally:
         os._exit(0)
