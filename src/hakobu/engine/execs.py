@@ -57,6 +57,7 @@ class ExecService:
         exec_id = secrets.token_hex(32)
         self._execs[exec_id] = Exec(id=exec_id, container_id=container.id, spec=spec)
         container_event(self._events, container, f"exec_create: {' '.join(spec.argv)}", execID=exec_id)
+        self._runtime.foresee_exec(container.id)
         asyncio.get_running_loop().call_soon(self._plan_ahead, exec_id)
         return exec_id
 

@@ -63,6 +63,10 @@ def open_parent(root_fd: int, path: str | bytes) -> tuple[int, bytes]:
 def make_directories(root_fd: int, path: str | bytes, mode: int = 0o755, owner: tuple[int, int] | None = None) -> int:
     """mkdir -p below the root: an O_PATH descriptor of the directory. `owner` is for the ones made here."""
     done, todo = b"/", split(path)
+    try:
+        return open_in(root_fd, done + done.join(todo), _DIRECTORY)  # as a rule all of it is there
+    except FileNotFoundError:
+        pass
     links = 0
     current_fd = open_in(root_fd, done, _DIRECTORY)
     try:

@@ -29,6 +29,7 @@ class Child:
     root_fd: int = -1
     root_place: str = ""
     null_fd: int = -1
+    empty_fd: int = -1
     identity: Identity | None = None
     terminal: bool = False
     slave_fd: int = -1

@@ -64,6 +64,14 @@ class Connection:
             raise _error(cast("Message", error))
         return answer, given
 
+    def tell(self, op: str) -> None:
+        """A request without a number has no answer, and is lost where the other side is busy or gone."""
+        if not self.closed:
+            try:
+                scm.send(self._sock, msgspec.json.encode({"op": op}))
+            except OSError:
+                pass
+
     async def ask_with_plan(
         self, op: str, plan: Plan, fds: Sequence[int] = (), **facts: Json
     ) -> tuple[Message, tuple[int, ...]]:
@@ -211,6 +219,7 @@ class Shims:
         container_id = plan.container_id
         fds = [a.fd for a in attachments]
         try:
+            await self._settled(container_id)
             directory = f"{self._dir}/{container_id}"
             shutil.rmtree(directory, ignore_errors=True)  # what an earlier run left has been read by now
             os.makedirs(directory, mode=0o700)
@@ -231,6 +240,16 @@ class Shims:
             for fd in fds:
                 os.close(fd)
         return _created(cast("Message", answer["ok"]))
+
+    async def _settled(self, container_id: str) -> None:
+        """An earlier run's shim removes the cgroup behind its report of the end; who asks it waits for that."""
+        earlier = self._shims.get(container_id)
+        if earlier is not None and not earlier.closed:
+            earlier.quiet = True
+            try:
+                await earlier.ask("state")
+            except OSError:
+                return  # it has left, and that it does afterwards
 
     async def start(self, container_id: str) -> tuple[StepResult, ...]:
         answer = await self._ask(container_id, "start")
@@ -257,6 +276,10 @@ class Shims:
             for fd in fds:
                 os.close(fd)
         return cast("int", cast("Message", answer["ok"])["pid"])
+
+    def foresee_exec(self, container_id: str) -> None:
+        if (connection := self._shims.get(container_id)) is not None:
+            connection.tell("foresee")
 
     async def attach(self, container_id: str, exec_id: str, attachment: Attachment) -> None:
         try:

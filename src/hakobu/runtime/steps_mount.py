@@ -260,14 +260,26 @@ def device_node(child: Child, args: Args) -> None:
     try:
         device = os.makedev(number(args, "major"), number(args, "minor"))
         if not child.userns:
-            _unlink(parent_fd, name)
-            os.mknod(name, kind | number(args, "mode"), device, dir_fd=parent_fd)
-            os.chmod(name, number(args, "mode"), dir_fd=parent_fd)
-            os.chown(name, number(args, "uid"), number(args, "gid"), dir_fd=parent_fd, follow_symlinks=False)
+            _make_node(parent_fd, name, kind | number(args, "mode"), device)
+            uid, gid = number(args, "uid"), number(args, "gid")
+            if uid or gid:
+                os.chown(name, uid, gid, dir_fd=parent_fd, follow_symlinks=False)
         else:
             _bind_device(parent_fd, name, text(args, "path"))
     finally:
         os.close(parent_fd)
+
+
+def _make_node(parent_fd: int, name: str, mode: int, device: int) -> None:
+    """In the place of what the image may have there. The umask is nobody's but this process's."""
+    before = os.umask(0)
+    try:
+        os.mknod(name, mode, device, dir_fd=parent_fd)
+    except FileExistsError:
+        os.unlink(name, dir_fd=parent_fd)
+        os.mknod(name, mode, device, dir_fd=parent_fd)
+    finally:
+        os.umask(before)
 
 
 def _bind_device(parent_fd: int, name: str, path: str) -> None:
@@ -278,13 +290,6 @@ def _bind_device(parent_fd: int, name: str, path: str) -> None:
         mnt.move_mount(tree_fd, b"", parent_fd, name, mnt.MOVE_MOUNT_F_EMPTY_PATH)
     finally:
         os.close(tree_fd)
-
-
-def _unlink(parent_fd: int, name: str) -> None:
-    try:
-        os.unlink(name, dir_fd=parent_fd)
-    except FileNotFoundError:
-        pass
 
 
 def device_host(child: Child, args: Args) -> None:
@@ -303,8 +308,7 @@ def device_host(child: Child, args: Args) -> None:
 def _copy_node(child: Child, path: str, info: os.stat_result) -> None:
     parent_fd, name = _parent(child.root_fd, path)
     try:
-        _unlink(parent_fd, name)
-        os.mknod(name, info.st_mode, info.st_rdev, dir_fd=parent_fd)
+        _make_node(parent_fd, name, info.st_mode, info.st_rdev)
         os.chown(name, info.st_uid, info.st_gid, dir_fd=parent_fd, follow_symlinks=False)
     finally:
         os.close(parent_fd)
@@ -313,8 +317,11 @@ def _copy_node(child: Child, path: str, info: os.stat_result) -> None:
 def device_link(child: Child, args: Args) -> None:
     parent_fd, name = _parent(child.root_fd, text(args, "path"))
     try:
-        _unlink(parent_fd, name)
-        os.symlink(text(args, "target"), name, dir_fd=parent_fd)
+        try:
+            os.symlink(text(args, "target"), name, dir_fd=parent_fd)
+        except FileExistsError:
+            os.unlink(name, dir_fd=parent_fd)
+            os.symlink(text(args, "target"), name, dir_fd=parent_fd)
     finally:
         os.close(parent_fd)
 
@@ -390,14 +397,24 @@ def _null_device(child: Child) -> int:
     return child.null_fd
 
 
+def _empty_directory(child: Child) -> int:
+    """Of the first one, where it is shown: a detached mount can be copied since Linux 6.15 alone."""
+    flags = OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | AT_EMPTY_PATH
+    if child.empty_fd >= 0:
+        return mnt.open_tree(child.empty_fd, b"", flags)
+    attributes = mnt.MOUNT_ATTR_RDONLY | mnt.MOUNT_ATTR_NOSUID | mnt.MOUNT_ATTR_NODEV | mnt.MOUNT_ATTR_NOEXEC
+    made = mnt.new_mount("tmpfs", {"nr_inodes": "1", "size": "0"}, attributes)
+    child.empty_fd = os.dup(made)
+    return made
+
+
 def path_mask(child: Child, args: Args) -> None:
-    """A file shows the null device, a directory an empty read-only tmpfs."""
+    """A file shows the null device, a directory an empty read-only tmpfs: one for all, as nothing can be written."""
     target_fd = _pseudo(child, text(args, "path"))
     if target_fd is None:
         return
     if _is_directory(target_fd):
-        flags = mnt.MOUNT_ATTR_RDONLY | mnt.MOUNT_ATTR_NOSUID | mnt.MOUNT_ATTR_NODEV | mnt.MOUNT_ATTR_NOEXEC
-        mount_fd = mnt.new_mount("tmpfs", {"nr_inodes": "1", "size": "0"}, flags)
+        mount_fd = _empty_directory(child)
     else:
         mount_fd = mnt.open_tree(_null_device(child), b"", OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)
     mnt.attach(mount_fd, target_fd)

@@ -18,6 +18,10 @@ class Shim:
 
     def __init__(self) -> None:
         self.plans: list[Plan] = []
+        self.foreseen: list[str] = []
+
+    def foresee_exec(self, container_id: str) -> None:
+        self.foreseen.append(container_id)
 
     async def exec(self, container_id: str, request: Any, attachments: Any) -> int:
         self.plans.append(request.plan)
@@ -42,6 +46,7 @@ def run(between: Any = None, *, tty: bool = False) -> tuple[list[Plan], list[Pla
         await execs.start(exec_id, None, tty=tty, rows=0, columns=0)
 
     asyncio.run(body())
+    assert shim.foreseen == [ID]  # told once, by the create
     return made, shim.plans
 
 

@@ -11,8 +11,6 @@ from functools import partial
 from types import CodeType, FunctionType
 from typing import Any
 
-_CLASS_PARTS = (FunctionType, staticmethod, classmethod, property)
-
 
 def objects_of(names: Iterable[str]) -> tuple[object, ...]:
     """What code of these modules looks at when it runs: functions, their code and constants, classes, globals."""
@@ -38,10 +36,9 @@ def _parts(value: Any) -> Iterator[object]:
     elif isinstance(value, type) and value.__module__.startswith("hakobu"):
         for member in vars(value).values():
             yield member
-            if isinstance(member, _CLASS_PARTS):
-                inner = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-                if isinstance(inner, FunctionType):
-                    yield from _of_function(inner)
+            inner: Any = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
+            if isinstance(inner, FunctionType):
+                yield from _of_function(inner)
     elif isinstance(value, dict):
         yield from value.values()
     elif isinstance(value, partial):  # a system call by its number

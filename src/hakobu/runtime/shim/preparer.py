@@ -29,6 +29,7 @@ from hakobu.runtime.shim.ports import Ports
 from hakobu.runtime.shim.spawn import Spawned, Spawner
 from hakobu.runtime.shim.starter import Starter
 from hakobu.runtime.shim.streams import Ends, open_ends
+from hakobu.spec.plan import Stdio
 from hakobu.spec.step import Json
 
 Args = Mapping[str, Json]
@@ -100,15 +101,18 @@ class _Preparation:
         self._request = decode(message.body)
         self._id = str(self._request.get("container_id"))
         self._ports = Ports(Loop())
+        self._stdio = stdio_from_json(self._request["stdio"]) if "stdio" in self._request else Stdio()
         self._dir_fd = -1
+        self._log: LogFile | None = None
+        self._ends: Ends | None = None
         self._listener: socket.socket | None = None
         self._start_time_ticks = 0
 
     def do(self) -> None:
         answer: Message = {"re": self._request.get("id")}
-        hand_over: Callable[[], None] | None = None
+        spawned: Spawned | None = None
         try:
-            answer["ok"], hand_over = self._create()
+            answer["ok"], spawned = self._create()
         except StepFailed as failure:
             answer["error"] = error_to_json(failure)
         except OSError as error:
@@ -118,34 +122,30 @@ class _Preparation:
             scm.send(self._control, encode(answer))
         except OSError:
             pass  # a daemon that died in this moment will find the shim and ask anew
-        if hand_over is not None:
-            hand_over()
-        for fd in self._fds:
-            os.close(fd)
+        if spawned is not None:
+            self._hand_over(spawned)
+        self._close()
 
-    def _create(self) -> tuple[Json, Callable[[], None]]:
+    def _create(self) -> tuple[Json, Spawned]:
         request = self._request
         if request.get("op") != "create":
             raise StepFailed("create", f"nothing was created that could {request.get('op')}")
-        stdio = stdio_from_json(request["stdio"])
         failpoint = str(request.get("failpoint") or "")
-        spawner = Spawner(self._starter, self._fds[0], stdio, self._steps(), failpoint=failpoint)
+        spawner = Spawner(self._starter, self._fds[0], self._stdio, self._steps(), failpoint=failpoint)
         spawner.begin()
-        log: LogFile | None = None
-        ends: Ends | None = None
         try:
             self._dir_fd = os.open(str(request["directory"]), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            log = open_log(stdio.log)
-            ends = open_ends(stdio)
-            spawned = spawner.spawn(ends.theirs, meanwhile=self._leave_word)
+            self._log = open_log(self._stdio.log)
+            self._ends = open_ends(self._stdio)
+            spawned = spawner.spawn(
+                self._ends.theirs, meanwhile=lambda pid, pidfd: self._meanwhile(pid, pidfd, spawner)
+            )
         except BaseException:
             spawner.abandon()
             self._ports.close()
             confinement = Confinement(Loop(), lambda: None)
             confinement.adopt(spawner.cgroup)
             confinement.remove()
-            if ends is not None:
-                ends.close()
             raise
         ok: Message = {
             "pid": spawned.pid,
@@ -155,15 +155,16 @@ class _Preparation:
             "results": spawned.results,
             "protocol": PROTOCOL,
         }
-        return ok, lambda: self._hand_over(spawned, spawner.cgroup, ends, log)
+        return ok, spawned
 
-    def _leave_word(self, pid: int) -> None:
-        """While the child mounts: what a later daemon finds the container by."""
+    def _meanwhile(self, pid: int, pidfd: int, spawner: Spawner) -> None:
+        """While the child mounts: what a later daemon finds the container by, and most of the hand-over."""
         try:
             self._listener = scm.listen_at(self._dir_fd, record.SOCKET)
             self._write_state(pid)
         except OSError as error:
             raise StepFailed("state.write", f"{self._request['directory']}: {error.strerror or error}") from error
+        self._tell_shim(pid, pidfd, spawner.cgroup)
 
     def _write_state(self, pid: int) -> None:
         self._start_time_ticks = process.start_time_ticks(pid)
@@ -177,45 +178,47 @@ class _Preparation:
         }
         record.write(self._dir_fd, record.STATE, facts, durable=False)
 
-    def _hand_over(self, spawned: Spawned, cgroup: str, ends: Ends, log: LogFile | None) -> None:
+    def _tell_shim(self, pid: int, pidfd: int, cgroup: str) -> None:
         """The descriptors in the order in which `Shim._hold` takes them."""
-        assert self._listener is not None
+        assert self._listener is not None and self._ends is not None
+        ends, log = self._ends, self._log
         facts: Message = {
             "container_id": self._id,
-            "pid": spawned.pid,
+            "pid": pid,
             "start_time_ticks": self._start_time_ticks,
-            "execute_index": spawned.execute_index,
             "cgroup": cgroup,
             "stdio": self._request["stdio"],
             "attachments": self._request.get("attachments"),
-            "late": steps_to_json(spawned.late),
             "ports": self._ports.told(),
             "reserved": cast("Json", self._ports.reserved),
             "outputs": cast("Json", list(ends.outputs.values())),
             "input": ends.input_fd >= 0,
-            "terminal": spawned.master_fd >= 0,
             "log": log is not None,
         }
-        fds = [self._dir_fd, self._listener.fileno(), spawned.pidfd, spawned.sock.fileno(), *ends.outputs]
-        fds += [fd for fd in (ends.input_fd, spawned.master_fd) if fd >= 0]
+        fds = [self._dir_fd, self._listener.fileno(), pidfd, self._starter.sock.fileno(), *ends.outputs]
+        fds += [ends.input_fd] if ends.input_fd >= 0 else []
         fds += [log.fileno()] if log is not None else []
         fds += self._ports.filenos()
         fds += self._fds[1:]
         scm.send(self._to_shim, encode(facts), fds)
-        # the child's ends first of all: as long as they are open here, its output has no end
-        ends.close_theirs()
-        self._listener.close()
-        spawned.sock.close()
+
+    def _hand_over(self, spawned: Spawned) -> None:
+        facts: Message = {"execute_index": spawned.execute_index, "late": steps_to_json(spawned.late)}
+        scm.send(self._to_shim, encode(facts), [spawned.master_fd] if spawned.master_fd >= 0 else [])
+        os.close(spawned.pidfd)
+        if spawned.master_fd >= 0:
+            os.close(spawned.master_fd)
+
+    def _close(self) -> None:
+        """At once: as long as the child's ends are open here as well, its output has no end."""
+        if self._ends is not None:
+            self._ends.close()
         self._ports.close()
-        for fd in (
-            self._dir_fd,
-            spawned.pidfd,
-            *ends.outputs,
-            *filter(lambda fd: fd >= 0, (ends.input_fd, spawned.master_fd)),
-        ):
+        for held in (self._listener, self._log, self._starter.sock):
+            if held is not None:
+                held.close()
+        for fd in (*self._fds, *((self._dir_fd,) if self._dir_fd >= 0 else ())):
             os.close(fd)
-        if log is not None:
-            log.close()
 
     def _steps(self) -> ShimSteps:
         return {

@@ -35,12 +35,14 @@ from hakobu.runtime.shim.ports import Ports
 from hakobu.runtime.shim.preparer import Preparer, hook_step
 from hakobu.runtime.shim.session import Session
 from hakobu.runtime.shim.spawn import Spawned
+from hakobu.runtime.shim.starter import Starter
 from hakobu.spec.plan import Attachment
 from hakobu.spec.step import Json, Place, Step
 
 Args = Mapping[str, Json]
 LINGER_S = 30.0
 ACKNOWLEDGE_S = 2.0
+FORESIGHT_S = 1.0
 
 
 def main(control: socket.socket) -> None:
@@ -75,6 +77,10 @@ class Shim:
         self._kept_fds: list[int] = []
         self._ports = Ports(self._loop)
         self._confinement = Confinement(self._loop, self._oom)
+        self._foreseen: Starter | None = None
+        self._held: Session
+        self._attachments: list[Attachment] = []
+        self._pid, self._pidfd, self._sock = 0, -1, -1
         self._over = False
         self._loop.watch(prepared.fileno(), IN, lambda _: self._hold())
 
@@ -99,37 +105,50 @@ class Shim:
     # The hand-over
 
     def _hold(self) -> None:
-        """Takes what the preparer has made; leaves where it has made nothing."""
+        """Takes what the preparer has made so far; leaves where it has made nothing."""
         message = scm.receive(self._prepared)
-        self._loop.forget(self._prepared.fileno())
-        self._prepared.close()
         if message is None:
             self._leave()
             return
         told, fds = decode(message.body), list(message.fds)
         self._id = cast("str", told["container_id"])
         self._start_time_ticks = cast("int", told["start_time_ticks"])
-        self._dir_fd, listener, pidfd, sock = fds[:4]
+        self._dir_fd, listener, self._pidfd, self._sock = fds[:4]
         del fds[:4]
         outputs = {fds.pop(0): cast("str", name) for name in cast("list[Json]", told["outputs"])}
         input_fd = fds.pop(0) if told["input"] else -1
-        master_fd = fds.pop(0) if told["terminal"] else -1
         stdio = stdio_from_json(told["stdio"])
         self._log = open_log(stdio.log, fds.pop(0)) if told["log"] else None
         ports = cast("list[tuple[str, int, Args]]", told["ports"])
         self._ports.take(ports, fds[: len(ports)], cast("list[dict[str, Json]]", told["reserved"]))
         del fds[: len(ports)]
-        self._late = steps_from_json(told["late"])
         self._confinement.adopt(cast("str", told["cgroup"]))
-        session = Session(self._loop, stdio, self._log, self._detached(""), self._init_ended)
-        pid, index = cast("int", told["pid"]), cast("int", told["execute_index"])
-        session.hold(Spawned(pid, pidfd, socket.socket(fileno=sock), master_fd, index), outputs, input_fd)
-        self._init = session
-        for attachment in _attachments(told, fds):
-            session.streams.attach(attachment)
         self._listener = socket.socket(fileno=listener)
         self._listener.setblocking(False)
-        self._loop.watch(listener, IN, lambda _: self._accept())
+        self._held = Session(self._loop, stdio, self._log, self._detached(""), self._init_ended)
+        self._held.streams.take(outputs, input_fd)
+        self._attachments = _attachments(told, fds)
+        self._pid = cast("int", told["pid"])
+        self._loop.watch(self._prepared.fileno(), IN, lambda _: self._hold_prepared())
+
+    def _hold_prepared(self) -> None:
+        """It waits before its execve: from here on the container is the shim's. An end instead: it has failed."""
+        message = scm.receive(self._prepared)
+        self._loop.forget(self._prepared.fileno())
+        self._prepared.close()
+        if message is None:
+            self._leave()
+            return
+        told = decode(message.body)
+        self._late = steps_from_json(told["late"])
+        master_fd = message.fds[0] if message.fds else -1
+        index = cast("int", told["execute_index"])
+        session = self._init = self._held
+        session.hold(Spawned(self._pid, self._pidfd, socket.socket(fileno=self._sock), master_fd, index))
+        for attachment in self._attachments:
+            session.streams.attach(attachment)
+        assert self._listener is not None
+        self._loop.watch(self._listener.fileno(), IN, lambda _: self._accept())
         self._welcome(self._control)
 
     # Connections
@@ -170,13 +189,15 @@ class Shim:
             answer["error"] = {"step": str(request.get("op")), "reason": reason, "exit_code": 128, "kind": "internal"}
         for fd in fds:
             os.close(fd)
-        self._say(sock, answer, give)
+        if "id" in request:
+            self._say(sock, answer, give)
         for fd in give:
             os.close(fd)
 
     def _handlers(self) -> "dict[str, Callable[[Message, list[int], list[int]], Json]]":
         return {
             "start": self._start,
+            "foresee": self._foresee,
             "exec": self._exec,
             "attach": self._attach,
             "signal": self._signal,
@@ -234,6 +255,18 @@ class Shim:
         if self._helpers:
             self._loop.after(0.01, self._reap_helpers)
 
+    def _foresee(self, request: Message, fds: list[int], give: list[int]) -> Json:
+        """The starter of the next exec, which a client has announced; one that does not come costs it nothing long."""
+        if self._foreseen is None and not self._over:
+            self._foreseen = Starter()
+            self._loop.after(FORESIGHT_S, self._forget_foreseen)
+        return None
+
+    def _forget_foreseen(self) -> None:
+        if self._foreseen is not None:
+            self._foreseen.close()
+            self._foreseen = None
+
     def _exec(self, request: Message, fds: list[int], give: list[int]) -> Json:
         init = self._need_init()
         exec_id = cast("str", request["exec_id"])
@@ -241,7 +274,8 @@ class Shim:
         session = Session(self._loop, stdio, None, self._detached(exec_id), lambda s: self._exec_ended(exec_id, s))
         plan_fd = fds.pop(0)
         try:
-            session.spawn(plan_fd, init.pid)
+            starter, self._foreseen = self._foreseen or Starter(), None
+            session.spawn(starter, plan_fd, init.pid)
         finally:
             os.close(plan_fd)
         for attachment in _attachments(request, fds):

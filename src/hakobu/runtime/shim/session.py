@@ -41,9 +41,9 @@ class Session:
         self._exited = False
         self._told = False
 
-    def spawn(self, plan_fd: int, init_pid: int) -> None:
+    def spawn(self, starter: Starter, plan_fd: int, init_pid: int) -> None:
         """An exec, from its beginning. Raises `StepFailed`; then nothing is left of it."""
-        spawner = Spawner(Starter(), plan_fd, self._stdio, {}, init_pid=init_pid)
+        spawner = Spawner(starter, plan_fd, self._stdio, {}, init_pid=init_pid)
         spawner.begin()
         ends = open_ends(self._stdio)
         try:
@@ -52,13 +52,14 @@ class Session:
             ends.close()
             raise
         ends.close_theirs()
-        self.hold(spawned, ends.outputs, ends.input_fd)
+        self.streams.take(ends.outputs, ends.input_fd)
+        self.hold(spawned)
 
-    def hold(self, spawned: Spawned, outputs: dict[int, str], input_fd: int) -> None:
-        """One that waits before its execve, with our ends of its pipes."""
+    def hold(self, spawned: Spawned) -> None:
+        """One that waits before its execve."""
         self._spawned = spawned
         self.pid, self.execute_index = spawned.pid, spawned.execute_index
-        self.streams.begin(outputs, input_fd, spawned.master_fd)
+        self.streams.begin(spawned.master_fd)
         self._loop.watch(spawned.pidfd, IN, lambda _: self._reap())
 
     def release(self) -> None:

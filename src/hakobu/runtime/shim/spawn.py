@@ -77,8 +77,8 @@ class Spawner:
         facts: dict[str, Json] = {"failpoint": self._failpoint, "init_pid": self._init_pid}
         say(sock, "work", (self._plan_fd,), rows=self._stdio.rows, columns=self._stdio.columns, **facts)
 
-    def spawn(self, stdio_fds: tuple[int, int, int], *, meanwhile: Callable[[int], None] | None = None) -> Spawned:
-        """`stdio_fds` become 0, 1 and 2; `meanwhile` is called with the pid while the child mounts."""
+    def spawn(self, stdio_fds: tuple[int, int, int], *, meanwhile: Callable[[int, int], None] | None = None) -> Spawned:
+        """`stdio_fds` become 0, 1 and 2; `meanwhile` is called with pid and pidfd while the child mounts."""
         sock = self._starter.sock
         try:
             pid = self._hear_of_birth()
@@ -122,7 +122,7 @@ class Spawner:
         sock: socket.socket,
         pid: int,
         stdio_fds: tuple[int, int, int],
-        meanwhile: Callable[[int], None] | None,
+        meanwhile: Callable[[int, int], None] | None,
     ) -> Mapping[str, Json]:
         for index, told in cast("list[tuple[int, Json]]", self._told["steps"]):
             (step,) = steps_from_json([told])
@@ -134,7 +134,7 @@ class Spawner:
                 _tell(sock, "mapped")
         _tell(sock, "wired", stdio_fds)
         if meanwhile is not None:
-            meanwhile(pid)
+            meanwhile(pid, self._pidfd)
         while True:
             told, fds, _ = hear(sock, "console", "prepared", "failed")
             match told["say"]:

@@ -79,18 +79,20 @@ class Streams:
         self.clients: list[Client] = []
         self.master_fd = -1
 
-    def begin(self, outputs: dict[int, str], input_fd: int, master_fd: int) -> None:
-        """Takes our ends: of pipes, or of a terminal, which is both."""
+    def take(self, outputs: dict[int, str], input_fd: int) -> None:
+        """Our ends of its pipes; with a terminal there are none."""
+        self._outputs, self._input_fd = outputs, input_fd
+        for fd in (*outputs, input_fd):
+            if fd >= 0:
+                os.set_blocking(fd, False)
+
+    def begin(self, master_fd: int) -> None:
+        """The process is there: what it prints is read, from now on. A terminal is both output and input."""
         if master_fd >= 0:
             self.master_fd = master_fd
-            outputs = {master_fd: "stdout"}
-            input_fd = master_fd if self._stdio.open_stdin else -1
-        self._outputs, self._input_fd = outputs, input_fd
-        for fd in outputs:
-            os.set_blocking(fd, False)
+            self.take({master_fd: "stdout"}, master_fd if self._stdio.open_stdin else -1)
+        for fd in self._outputs:
             self._watch_output(fd)
-        if input_fd >= 0:
-            os.set_blocking(input_fd, False)
 
     def attach(self, attachment: Attachment) -> None:
         client = Client(

@@ -96,6 +96,7 @@ class _Life:
         prepare(self._theirs, self._to_shim, Starter())
         self._to_shim.close()
         self._shim.turn()
+        self._shim.turn()
         self._hear(self._next)
         self._ask("start")
 
@@ -124,6 +125,7 @@ class _Life:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             attachment = Attachment(theirs.fileno(), stdin=False, stdout=True, stderr=True)
+            self._ask("foresee")
             self._ask_with_plan(
                 "exec",
                 steps,
