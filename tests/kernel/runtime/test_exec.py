@@ -281,3 +281,26 @@ def test_bytes_pass_unchanged_through_pipes(tmp_path: Path) -> None:
         ours.close()
 
     in_bed(tmp_path, body)
+
+
+def test_an_announced_exec_runs_and_one_that_never_comes_costs_nothing_long(tmp_path: Path) -> None:
+    async def body(bed: Bed) -> None:
+        box = bed.box(config("sleep", "100"))
+        shim = (await box.start()).shim_pid
+        children = Path(f"/proc/{shim}/task/{shim}/children")
+
+        async def until(count: int) -> None:
+            async with asyncio.timeout(10):
+                while len(children.read_text().split()) != count:
+                    await asyncio.sleep(0.01)
+
+        await until(1)  # preparer and starter of the container itself are reaped
+        bed.shims.foresee_exec(box.id)
+        await until(2)
+        assert await box.output_of("echo", "hi") == (0, b"hi\n", b"")
+        bed.shims.foresee_exec(box.id)
+        await until(2)
+        await until(1)
+        assert await box.output_of("echo", "later") == (0, b"later\n", b"")
+
+    in_bed(tmp_path, body)
