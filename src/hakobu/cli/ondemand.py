@@ -19,8 +19,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hakobu.client.endpoint import Endpoint
 
-# What an engine may know of its caller's environment: where its files lie, its proxies, its language.
+# What an engine may know of its caller's environment: where its files lie, its proxies, its language, and
+# who called sudo (daemon/ownership.py: the files of an editable installation belong to them).
 KEPT = [
+    "SUDO_UID",
     "HOME",
     "LANG",
     "LC_ALL",
@@ -63,6 +65,16 @@ def daemon_environment(env: dict[str, str], uid: int) -> dict[str, str]:
 
 
 def start(endpoint: Endpoint) -> None:
+    """start_daemon() for who may have an engine: root. Failure for anybody else."""
+    if os.getuid() != 0:
+        raise Failure(
+            f"no engine runs at {endpoint.url}, and an engine needs root\n"
+            "(run the same command through sudo, or name a running engine with -H)"
+        )
+    start_daemon(endpoint)
+
+
+def start_daemon(endpoint: Endpoint) -> None:
     """Returns when somebody listens at the endpoint; Failure with the log's end otherwise."""
     uid = os.getuid()
     env = dict(os.environ)

@@ -133,7 +133,7 @@ FLAGS: tuple[Flag, ...] = (
     _no("network-control-plane-mtu", "int", _SWARM),
     _no("no-proxy", "str", "set NO_PROXY in the daemon's environment"),
     _no("node-generic-resource", "list", _SWARM, "node-generic-resources"),
-    _no("rootless", "bool", "run the daemon as the user: what differs follows from that"),
+    _no("rootless", "bool", "an engine needs root"),
     _no("selinux-enabled", "bool", "no SELinux labels are set"),
     _no("storage-opt", "list", "the overlay driver has no options here", "storage-opts"),
     _no("swarm-default-advertise-addr", "str", _SWARM),

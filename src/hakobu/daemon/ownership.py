@@ -1,4 +1,4 @@
-"""Whose code may run as root: files owned by root or by who called sudo, not writable by group or others."""
+"""Who may run the daemon, and whose code: files of root's or of who called sudo, not writable by group or others."""
 
 import os
 import stat
@@ -16,6 +16,19 @@ class CodeNotTrusted(HakobuError):
             hint="install Hakobu as root, or mend the owner and mode of that path",
         )
         self.path = path
+
+
+class NotRoot(HakobuError):
+    kind = Kind.DENIED
+
+    def __init__(self) -> None:
+        super().__init__("an engine needs root", hint="start it through sudo")
+
+
+def check_user() -> None:
+    """Namespaces, mounts and cgroups are made as root; there is no engine of an ordinary user's."""
+    if os.geteuid() != 0:
+        raise NotRoot
 
 
 def check_code() -> None:

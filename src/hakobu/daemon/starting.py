@@ -14,7 +14,7 @@ from collections.abc import Generator
 
 import hakobu
 from hakobu.daemon.logs import set_up
-from hakobu.daemon.ownership import check_code
+from hakobu.daemon.ownership import check_code, check_user
 from hakobu.daemon.settings import Settings, parse
 from hakobu.errors import HakobuError, Invalid
 from hakobu.runtime.link import Shims
@@ -36,6 +36,7 @@ def main(argv: list[str]) -> int:
         if settings.validate:
             print("configuration OK")
             return 0
+        check_user()
         check_code()
         set_up(settings)
         asyncio.run(_run(settings))

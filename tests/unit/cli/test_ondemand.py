@@ -16,7 +16,9 @@ from hakobu.client.socket_door import connect
 
 def test_only_named_variables_reach_the_engine():
     env = {"HOME": "/h", "PATH": "/evil", "LD_PRELOAD": "x", "PYTHONPATH": "y", "https_proxy": "p", "SECRET": "s"}
-    assert ondemand.daemon_environment(env, 0) == {"HOME": "/h", "PATH": ondemand._PATH, "https_proxy": "p"}
+    kept = {"HOME": "/h", "PATH": ondemand._PATH, "https_proxy": "p"}
+    assert ondemand.daemon_environment(env, 0) == kept
+    assert ondemand.daemon_environment({**env, "SUDO_UID": "1000"}, 0) == {**kept, "SUDO_UID": "1000"}
     assert ondemand.daemon_environment(env, 7)["PATH"] == "/evil"
 
 
@@ -49,7 +51,7 @@ def interpreter(tmp_path, monkeypatch, script: str) -> None:
 
 def test_an_engine_that_does_not_come_up_shows_its_log(tmp_path, monkeypatch, endpoint):
     interpreter(tmp_path, monkeypatch, "import sys\nprint('no cgroups here', file=sys.stderr)\nsys.exit(3)\n")
-    endpoint.start = ondemand.start
+    endpoint.start = ondemand.start_daemon
     with pytest.raises(Failure) as caught:
         connect(endpoint)
     assert caught.value.message.splitlines() == [
@@ -70,7 +72,7 @@ def test_the_engine_is_started_in_a_session_of_its_own(tmp_path, monkeypatch, en
     )
     monkeypatch.setenv("SECRET", "s")
     here = os.getcwd()
-    endpoint.start = ondemand.start
+    endpoint.start = ondemand.start_daemon
     connect(endpoint).close()
     argv, cwd, leads, names, fds = ast.literal_eval((tmp_path / "seen").read_text())
     assert argv == ["-I", "-m", "hakobu.daemon", "--on-demand", "--ready-fd=3"]
@@ -84,10 +86,10 @@ def test_the_engine_is_started_in_a_session_of_its_own(tmp_path, monkeypatch, en
 
 def test_a_place_that_cannot_be_made_is_told(tmp_path, endpoint):
     (tmp_path / "run").write_text("not a directory")
-    endpoint.start = ondemand.start
+    endpoint.start = ondemand.start_daemon
     endpoint.address = f"{tmp_path}/run/below/hakobu.sock"
     with pytest.raises((Failure, CannotConnect)) as caught:
-        ondemand.start(endpoint)
+        ondemand.start_daemon(endpoint)
     assert "none can be started" in str(caught.value)
 
 

@@ -1,0 +1,66 @@
+"""Who may start an engine: root, from files that only root or the caller of sudo can change."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hakobu
+
+ALICE = 1000  # any uid but root's
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the package as a user's clone has it: every file the user's own."""
+    source = tmp_path / "src"
+    shutil.copytree(Path(hakobu.__file__).parent, source / "hakobu", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in [source, *source.rglob("*")]:
+        os.chown(path, ALICE, ALICE)
+    return source
+
+
+def check(source: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    code = (
+        f"import sys; sys.path.insert(0, {str(source)!r}); from hakobu.daemon.ownership import check_code; check_code()"
+    )
+    return subprocess.run([sys.executable, "-B", "-c", code], env=env, capture_output=True, text=True)
+
+
+def test_the_files_of_who_called_sudo_run(checkout: Path) -> None:
+    assert check(checkout, SUDO_UID=str(ALICE)).returncode == 0
+
+
+@pytest.mark.parametrize("env", [{}, {"SUDO_UID": str(ALICE + 1)}])
+def test_the_files_of_somebody_else_do_not(checkout: Path, env: dict[str, str]) -> None:
+    answer = check(checkout, **env)
+    assert answer.returncode == 1
+    assert f"belongs to uid {ALICE}: code that others can change must not run as root" in answer.stderr
+
+
+def test_files_that_a_group_may_change_do_not_run(checkout: Path) -> None:
+    (checkout / "hakobu").chmod(0o775)
+    assert "is writable by group or others" in check(checkout, SUDO_UID=str(ALICE)).stderr
+
+
+def test_a_user_is_told_that_an_engine_needs_root() -> None:
+    code = "import os; os.setuid(1000); from hakobu.daemon.starting import main; raise SystemExit(main([]))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (1, "hakobu daemon: an engine needs root\nstart it through sudo\n")
+
+
+def test_a_user_without_an_engine_is_told_to_use_sudo() -> None:
+    code = (
+        "import os, sys; os.setuid(1000); sys.argv = ['hakobu', 'ps']; from hakobu.cli.main import main; exit(main())"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env={"XDG_RUNTIME_DIR": "/run/nobody"}, capture_output=True, text=True
+    )
+    assert (answer.returncode, answer.stderr) == (
+        1,
+        "no engine runs at unix:///run/nobody/hakobu/hakobu.sock, and an engine needs root\n"
+        "(run the same command through sudo, or name a running engine with -H)\n",
+    )
