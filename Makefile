@@ -32,6 +32,8 @@ $(STATE)/venv: requirements.lock pyproject.toml
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@# By the owner of the clone: folders that a later sudo made here could not be removed by them.
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(STATE)/venv-dev: requirements-dev.lock $(STATE)/venv
