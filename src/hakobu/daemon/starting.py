@@ -44,6 +44,10 @@ def main(argv: list[str]) -> int:
         hint = f"\n{error.hint}" if error.hint else ""
         print(f"hakobu daemon: {error.message}{hint}", file=sys.stderr)
         return 1
+    except OSError as error:
+        logging.getLogger(__name__).debug("the engine ends", exc_info=True)
+        print(f"hakobu daemon: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
