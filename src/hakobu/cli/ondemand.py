@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hakobu.client.endpoint import Endpoint
 
 # What an engine may know of its caller's environment: where its files lie, its proxies, its language, and
-# who called sudo (daemon/ownership.py: the files of an editable installation belong to them).
+# who called sudo (daemon/admission.py: the files of an editable installation belong to them).
 KEPT = [
     "SUDO_UID",
     "HOME",

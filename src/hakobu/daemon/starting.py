@@ -13,8 +13,8 @@ import sys
 from collections.abc import Generator
 
 import hakobu
+from hakobu.daemon.admission import check_code, check_root_directory, check_user
 from hakobu.daemon.logs import set_up
-from hakobu.daemon.ownership import check_code, check_user
 from hakobu.daemon.settings import Settings, parse
 from hakobu.errors import HakobuError, Invalid
 from hakobu.runtime.link import Shims
@@ -37,6 +37,7 @@ def main(argv: list[str]) -> int:
             print("configuration OK")
             return 0
         check_user()
+        check_root_directory()
         check_code()
         set_up(settings)
         asyncio.run(_run(settings))

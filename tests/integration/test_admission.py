@@ -25,7 +25,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def check(source: Path, **env: str) -> subprocess.CompletedProcess[str]:
     code = (
-        f"import sys; sys.path.insert(0, {str(source)!r}); from hakobu.daemon.ownership import check_code; check_code()"
+        f"import sys; sys.path.insert(0, {str(source)!r}); from hakobu.daemon.admission import check_code; check_code()"
     )
     return subprocess.run([sys.executable, "-B", "-c", code], env=env, capture_output=True, text=True)
 
@@ -64,3 +64,19 @@ def test_a_user_without_an_engine_is_told_to_use_sudo() -> None:
         "no engine runs at unix:///run/nobody/hakobu/hakobu.sock, and an engine needs root\n"
         "(run the same command through sudo, or name a running engine with -H)\n",
     )
+
+
+@pytest.mark.parametrize("enter", ["chroot", "pivot_root"])
+def test_an_engine_does_not_start_in_a_chroot(tmp_path: Path, enter: str) -> None:
+    """A root that was only chrooted into is not that of the mount namespace; one that was pivoted into is."""
+    within = {"chroot": "exec chroot . ", "pivot_root": "mkdir -p old && pivot_root . old && exec "}[enter]
+    code = "from hakobu.daemon.admission import check_root_directory; check_root_directory()"
+    path = Path(hakobu.__file__).parent.parent
+    script = (
+        f"mount --bind --make-private {tmp_path} {tmp_path} && mount --rbind / {tmp_path} && cd {tmp_path} && "
+        f"{within}{sys.executable} -I -c "
+        f"'import sys; sys.path.insert(0, \"{path}\"); {code}'"
+    )
+    answer = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True)
+    told = "was started in a chroot" in answer.stderr
+    assert (answer.returncode, told) == ((1, True) if enter == "chroot" else (0, False)), answer.stderr
