@@ -172,6 +172,12 @@ def rename(nl: Netlink, name: str, new: str) -> None:
     nl.request(RTM_NEWLINK, 0, _ifinfo(index_of(name)) + _name(IFLA_IFNAME, new), f"rename link {name} to {new}")
 
 
+def give_away(nl: Netlink, name: str, pid: int, new: str) -> None:
+    """The interface, as `new`, to the network namespace of a process. Its addresses do not go along."""
+    body = _ifinfo(index_of(name)) + _name(IFLA_IFNAME, new) + u32(IFLA_NET_NS_PID, pid)
+    nl.request(RTM_NEWLINK, 0, body, f"move link {name}")
+
+
 def delete_link(nl: Netlink, name: str) -> None:
     nl.request(RTM_DELLINK, 0, _ifinfo() + _name(IFLA_IFNAME, name), f"delete link {name}")
 

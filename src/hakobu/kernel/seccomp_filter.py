@@ -16,18 +16,26 @@ from hakobu.kernel.libc import oserror, syscall
 
 SECCOMP_SET_MODE_FILTER: Final = 1
 SECCOMP_MODE_FILTER: Final = 2
+SECCOMP_FILTER_FLAG_NEW_LISTENER: Final = 1 << 3
 
 _INSTRUCTION_BYTES: Final = 8
 _FPROG: Final = struct.Struct("HxxxxxxP")  # struct sock_fprog
 _seccomp = syscall("seccomp", c_uint, c_uint, c_char_p)
 
 
-def install(program: bytes, flags: int = 0) -> None:
-    """Puts the filter on this thread for good. Needs CAP_SYS_ADMIN or no_new_privs (else EACCES)."""
+def install(program: bytes, flags: int = 0, *, listener: bool = False) -> int:
+    """Puts the filter on this thread for good. Needs CAP_SYS_ADMIN or no_new_privs (else EACCES).
+
+    With `listener` (SECCOMP_FILTER_FLAG_NEW_LISTENER, Linux 5.0) gives the descriptor that hears of SCMP_ACT_NOTIFY.
+    """
+    if listener:
+        flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER
     buffer = ctypes.create_string_buffer(program, len(program))
     count = len(program) // _INSTRUCTION_BYTES
-    if _seccomp(SECCOMP_SET_MODE_FILTER, flags, _FPROG.pack(count, ctypes.addressof(buffer))) < 0:
+    result = _seccomp(SECCOMP_SET_MODE_FILTER, flags, _FPROG.pack(count, ctypes.addressof(buffer)))
+    if result < 0:
         raise oserror("seccomp")
+    return int(result)
 
 
 @dataclass(frozen=True, slots=True)

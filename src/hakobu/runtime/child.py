@@ -5,11 +5,13 @@ of a container it reads through descriptors from outside, before the root is ent
 calls the kernel. Nothing may be imported here: every module its steps use is loaded by the launcher.
 """
 
+import json
 import os
+import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from hakobu.kernel import process
 from hakobu.runtime.failure import ProgramNotFound, UserNotFound
@@ -23,7 +25,12 @@ Args = Mapping[str, Json]
 
 @dataclass(slots=True)
 class Child:
-    """What steps hand on to later steps. `root_fd` is the container's root, seen from outside until the pivot."""
+    """What steps hand on to later steps. `root_fd` is the container's root, seen from outside until the pivot.
+
+    `gate_fd` is a FIFO (open both ways) whose first byte lets the process go, once it was told to start; a failure
+    behind it is written to `failure_fd`. `preserved` become descriptors from 3 on. `idmaps` are user namespaces by the
+    index of the mount step they are for. `index` is the step at work.
+    """
 
     sock: socket.socket
     root_fd: int = -1
@@ -41,11 +48,19 @@ class Child:
     wired: bool = False
     hooked: bool = False
     borrowed: bool = False
+    enters_userns: bool = False
     join_fds: tuple[int, ...] = ()
+    gate_fd: int = -1
+    failure_fd: int = -1
+    listener_fd: int = -1
+    preserved: tuple[int, ...] = ()
+    idmaps: dict[int, int] = field(default_factory=dict[int, int])
+    index: int = -1
     program: str = ""
     failpoint: str = ""
 
 
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 Executor = Callable[[Child, Args], None]
 _WIRED = frozenset({"link.up", "addr.add", "route.add", "sysctl.interface", "link.rename", "stdio.take"})
 """Steps that use what comes with the shim's word: interfaces, and the descriptors that become 0, 1 and 2."""
@@ -71,14 +86,19 @@ def run(child: Child, plan: Plan, executors: Mapping[str, Executor], results: li
     try:
         if child.userns:
             hear(child.sock, "mapped")
+        if child.userns or child.enters_userns:
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
         steps = plan.at(Place.CHILD)
+        held = _held(steps)
         for index, step in steps:
-            if index == steps[-1][0]:
+            child.index = index
+            if index == held:
                 _await_wiring(child)
-                say(child.sock, "prepared", results=results, execute=index)
+                passed = (child.listener_fd,) if child.listener_fd >= 0 else ()
+                say(child.sock, "prepared", passed, results=results, execute=steps[-1][0])
                 hear(child.sock, "start")
+                _await_gate(child)
             if step.name in _WIRED or (child.hooked and step.name == "root.pivot"):
                 _await_wiring(child)
             if child.failpoint and child.failpoint == step.name:
@@ -91,6 +111,29 @@ def run(child: Child, plan: Plan, executors: Mapping[str, Executor], results: li
         _report(child, step, index, error)
     finally:
         _end(child)
+
+
+def _held(steps: Sequence[tuple[int, Step]]) -> int:
+    """The first step that belongs to the start: startContainer hooks where there are any, else the program."""
+    for index, step in steps:
+        if step.name == "hooks.run" and step.args.get("kind") == "start_container":
+            return index
+    return steps[-1][0]
+
+
+def _await_gate(child: Child) -> None:
+    """A filter may be on by now: these calls, `write` for a failure and execve are all that is left."""
+    if child.gate_fd >= 0:
+        for ending in _ENDING:
+            try:
+                signal.signal(ending, _leave)  # the kernel shields a namespace's init from what has no handler
+            except OSError:
+                break
+        os.read(child.gate_fd, 1)
+
+
+def _leave(number: int, _: object) -> None:
+    os._exit(128 + number)
 
 
 def _end(child: Child) -> None:
@@ -121,6 +164,8 @@ def _report(child: Child, step: Step, index: int, error: BaseException) -> None:
         text = f"{step.name}{_about(step)}: {error.strerror or error}{what}"
     else:
         text = f"{step.name}: {type(error).__name__}: {error}"
+    if child.failure_fd >= 0:
+        os.write(child.failure_fd, json.dumps({"step": step.name, "reason": text, "exit_code": code}).encode())
     try:
         say(child.sock, "failed", step=step.name, index=index, reason=text, exit_code=code, kind=kind)
     except BaseException:

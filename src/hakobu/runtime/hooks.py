@@ -13,13 +13,19 @@ from typing import cast
 
 from hakobu.kernel import process
 from hakobu.runtime.child import Child
+from hakobu.spec.runtime_config import OCI_VERSION
 from hakobu.spec.step import Json
 
 Args = Mapping[str, Json]
 
 
+_STATUS = {"create_runtime": "creating", "create_container": "creating", "start_container": "created"}
+
+
 def run_hooks(args: Args, state: Mapping[str, Json]) -> None:
-    """Raises OSError that names the hook."""
+    """Raises OSError that names the hook. `state` is put over what the step knows of the container."""
+    known = args.get("state")
+    state = {"ociVersion": OCI_VERSION, **(known if isinstance(known, dict) else {}), **state}
     listed = args.get("hooks")
     for hook in cast("list[dict[str, Json]]", listed) if isinstance(listed, list) else []:
         _run(hook, json.dumps(dict(state)).encode())
@@ -71,7 +77,8 @@ def _wait(pid: int, path: str, limit_s: int | None) -> None:
 
 
 def _in_child(child: Child, args: Args) -> None:
-    run_hooks(args, {"ociVersion": "1.2.0", "status": "creating", "pid": os.getpid()})
+    status = _STATUS.get(str(args.get("kind")), "creating")
+    run_hooks(args, {"status": status, "pid": os.getpid()})
 
 
 EXECUTORS = {"hooks.run": _in_child}

@@ -17,12 +17,15 @@ from hakobu.kernel.probe import Feature
 from hakobu.kernel.process import CLONE_NEWNS, setns
 from hakobu.kernel.saferoot import make_directories, make_mount_target, open_in, split
 from hakobu.runtime.child import Args, Child
+from hakobu.runtime.copy_up import copy_tree
 from hakobu.runtime.handshake import say
 
 AT_RECURSIVE = 0x8000
 AT_EMPTY_PATH = 0x1000
 OPEN_TREE_CLONE = 1
+MOUNT_ATTR_IDMAP = 0x100000
 MS_REC = 1 << 14
+MS_UNBINDABLE = 1 << 17
 MS_PRIVATE = 1 << 18
 MS_SLAVE = 1 << 19
 MS_SHARED = 1 << 20
@@ -35,6 +38,7 @@ _ROOT_PROPAGATION = {
     "shared": MS_SHARED,
     "rshared": MS_SHARED | MS_REC,
 }
+_OWN_PROPAGATION = {"unbindable": MS_UNBINDABLE, "runbindable": MS_UNBINDABLE}
 _STRING_BYTES = 255
 _INSIDE = re.compile(r"/proc/([0-9]+)/root(/.+)")
 DEV_NULL = os.makedev(1, 3)
@@ -138,6 +142,8 @@ def mount_new(child: Child, args: Args) -> None:
     mount_fd = mnt.new_mount(text(args, "type"), dict(options), number(args, "attributes"))
     try:
         target_fd = make_mount_target(child.root_fd, text(args, "target"), True)
+        if args.get("copy_up"):
+            copy_tree(target_fd, mount_fd)
         _place(mount_fd, target_fd, args)
     finally:
         os.close(mount_fd)
@@ -151,8 +157,12 @@ def mount_bind(child: Child, args: Args) -> None:
         attr_set, attr_clr = number(args, "set"), number(args, "clear")
         if attr_set or attr_clr:
             mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH, attr_set=attr_set, attr_clr=attr_clr)
-        if whole := number(args, "recursive_set"):
-            mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, attr_set=whole)
+        whole, cleared = number(args, "recursive_set"), number(args, "recursive_clear")
+        if whole or cleared:
+            mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, attr_set=whole, attr_clr=cleared)
+        if (userns_fd := child.idmaps.get(child.index, -1)) >= 0:
+            below = AT_RECURSIVE if args.get("idmap_recursive") else 0
+            mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | below, attr_set=MOUNT_ATTR_IDMAP, userns_fd=userns_fd)
         target_fd = make_mount_target(child.root_fd, text(args, "target"), _is_directory(mount_fd))
         _place(mount_fd, target_fd, args)
     finally:
@@ -367,6 +377,9 @@ def pivot(child: Child, args: Args) -> None:
     Before it the interpreter is sealed: nothing may be imported or opened by name behind this line.
     """
     audit.seal()
+    if args.get("move"):
+        _move_root(child)
+        return
     old_fd = openat2(-100, "/", os.O_PATH | os.O_DIRECTORY, resolve=0) if child.root_place else -1
     os.fchdir(child.root_fd)
     mnt.pivot_root(".", ".")
@@ -375,6 +388,16 @@ def pivot(child: Child, args: Args) -> None:
         mnt.mount_setattr(old_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, propagation=MS_SLAVE)
         os.close(old_fd)
     mnt.umount2(".", mnt.MNT_DETACH)
+    os.chdir("/")
+    if kind := _OWN_PROPAGATION.get(text(args, "propagation")):
+        mnt.mount_setattr(child.root_fd, b"", AT_EMPTY_PATH, propagation=kind)
+
+
+def _move_root(child: Child) -> None:
+    """Where there is no root to pivot away from (a ramdisk's): weaker, because the old one is covered and not gone."""
+    os.fchdir(child.root_fd)
+    mnt.move_mount(child.root_fd, b"", -100, "/", mnt.MOVE_MOUNT_F_EMPTY_PATH)
+    os.chroot(".")
     os.chdir("/")
 
 

@@ -6,6 +6,7 @@ set is read back; anything that does not hold ends the start.
 
 import binascii
 import errno
+import fcntl
 import os
 import signal
 import socket
@@ -42,7 +43,8 @@ def harden(child: Child, args: Args) -> None:
     """First of all: nobody inside may look into this process, and it holds nothing it does not need."""
     process.set_dumpable(False)
     os.umask(0)
-    keep = {child.sock.fileno(), child.root_fd, child.init_pidfd, *child.stdio, *child.join_fds}
+    own = (child.sock.fileno(), child.root_fd, child.init_pidfd, child.gate_fd, child.failure_fd)
+    keep = {*own, *child.stdio, *child.join_fds, *child.preserved, *child.idmaps.values()}
     process.close_all_except({fd for fd in keep if fd > 2})
 
 
@@ -93,6 +95,51 @@ def sysctl_write(child: Child, args: Args) -> None:
     try:
         verify_procfs(fd)  # a volume of the image's may lie over /proc (CVE-2019-16884)
         os.write(fd, text(args, "value").encode())
+    finally:
+        os.close(fd)
+
+
+def personality_set(child: Child, args: Args) -> None:
+    process.personality(number(args, "domain"))
+
+
+def memory_policy_set(child: Child, args: Args) -> None:
+    nodes = args.get("nodes")
+    listed = frozenset(n for n in nodes if isinstance(n, int)) if isinstance(nodes, list) else frozenset[int]()
+    process.set_mempolicy(number(args, "mode"), listed)
+
+
+def scheduler_set(child: Child, args: Args) -> None:
+    process.sched_setattr(
+        number(args, "policy"),
+        flags=number(args, "flags"),
+        nice=number(args, "nice"),
+        priority=number(args, "priority"),
+        runtime_ns=number(args, "runtime_ns"),
+        deadline_ns=number(args, "deadline_ns"),
+        period_ns=number(args, "period_ns"),
+    )
+
+
+def io_priority_set(child: Child, args: Args) -> None:
+    process.ioprio_set(number(args, "class"), number(args, "priority"))
+
+
+def affinity_set(child: Child, args: Args) -> None:
+    cpus = args.get("cpus")
+    os.sched_setaffinity(0, [c for c in cpus if isinstance(c, int)] if isinstance(cpus, list) else [])
+
+
+def label_exec(child: Child, args: Args) -> None:
+    """By the host's /proc, proved to be one: a label that lands in a file of the image's is none (CVE-2019-16884)."""
+    apparmor = text(args, "module") == "apparmor"
+    directory = "/proc/self/attr/"
+    path = directory + ("apparmor/exec" if apparmor and os.path.isdir(directory + "apparmor") else "exec")
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        verify_procfs(fd)
+        label = text(args, "label")
+        os.write(fd, (f"exec {label}" if apparmor else label).encode())
     finally:
         os.close(fd)
 
@@ -158,7 +205,8 @@ def identity_set(child: Child, args: Args) -> None:
         permitted = capability.capget()[1]
         capability.capset(permitted, permitted, 0)
     process.set_dumpable(False)
-    process.set_parent_death_signal(signal.SIGKILL)
+    # who outlives its maker ends, until it is prepared, with the stream to it
+    process.set_parent_death_signal(0 if args.get("outlives") else signal.SIGKILL)
     umask = args.get("umask")
     os.umask(umask if isinstance(umask, int) else 0o022)
 
@@ -234,7 +282,10 @@ def privileges_freeze(child: Child, args: Args) -> None:
 
 
 def seccomp_install(child: Child, args: Args) -> None:
-    seccomp_filter.install(binascii.a2b_base64(text(args, "program")))
+    listener = bool(args.get("listener"))
+    fd = seccomp_filter.install(binascii.a2b_base64(text(args, "program")), number(args, "flags"), listener=listener)
+    if listener:
+        child.listener_fd = fd
 
 
 def capabilities_set(child: Child, args: Args) -> None:
@@ -252,8 +303,29 @@ def capabilities_set(child: Child, args: Args) -> None:
 
 
 def files_close(child: Child, args: Args) -> None:
-    """Everything above stdio closes with the execve; only the handshake lives until then."""
-    process.close_range(3, flags=process.CLOSE_RANGE_CLOEXEC)
+    """Everything above stdio closes with the execve, but for what the caller wants kept."""
+    kept = number(args, "preserve")
+    if kept:
+        _settle(child, kept)
+    process.close_range(3 + kept, flags=process.CLOSE_RANGE_CLOEXEC)
+
+
+def _settle(child: Child, kept: int) -> None:
+    """What is kept comes to stand from 3 on; what stands there and is still needed moves out of the way first."""
+    free = 3 + kept
+
+    def moved(fd: int) -> int:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, free) if fd >= 0 else fd
+
+    sock_fd = moved(child.sock.fileno())
+    child.gate_fd, child.failure_fd, child.listener_fd = map(
+        moved, (child.gate_fd, child.failure_fd, child.listener_fd)
+    )
+    preserved = [moved(fd) for fd in child.preserved]
+    child.sock.detach()
+    child.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=sock_fd)
+    for target, fd in enumerate(preserved, 3):
+        os.dup2(fd, target, inheritable=True)
 
 
 def program_execute(child: Child, args: Args) -> None:
@@ -281,6 +353,12 @@ EXECUTORS = {
     "sysctl.write": sysctl_write,
     "cgroup.join": cgroup_join,
     "rlimit.set": rlimit_set,
+    "personality.set": personality_set,
+    "memory.policy": memory_policy_set,
+    "scheduler.set": scheduler_set,
+    "io.priority": io_priority_set,
+    "affinity.set": affinity_set,
+    "label.exec": label_exec,
     "oom.adjust": oom_adjust,
     "stdio.take": stdio_take,
     "keyring.join": keyring_join,

@@ -1,11 +1,12 @@
 """The plan of a container's start: every step from its cgroup to its execve, in order. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from hakobu.errors import Invalid
-from hakobu.runtime.plan.identity import plan_execute, plan_identity, plan_user
-from hakobu.runtime.plan.mounts import plan_mount, plan_rootfs
+from hakobu.runtime.plan.attributes import plan_attributes, plan_label
+from hakobu.runtime.plan.identity import Confinement, plan_execute, plan_identity, plan_user
+from hakobu.runtime.plan.mounts import is_bind, plan_mount, plan_rootfs
 from hakobu.runtime.plan.sysctls import plan_sysctls
 from hakobu.spec.plan import Plan
 from hakobu.spec.rootfs import Rootfs
@@ -29,7 +30,10 @@ class RuntimeInputs:
 
     `network_steps` come from the endpoints; `seccomp_program` is base64; `cgroups` lists (name, host path) of
     the hierarchies the container sees; `init` is the host's path of an init binary, empty for none;
-    `root_device_nodes` lets a privileged container see the host's devices.
+    `host_devices` lets a privileged container see the host's devices. `state` is what hooks read of the container.
+    `outlives` is for who is not ended by the death of the process that made it, `preserve_fds` descriptors stay open
+    from 3 on, and where `pivot` is false the root is moved over the old one instead (a host without a root that can
+    be pivoted away from).
     """
 
     container_id: str
@@ -41,6 +45,13 @@ class RuntimeInputs:
     init: str = ""
     host_devices: bool = False
     working_dir: str = ""
+    seccomp_flags: int = 0
+    seccomp_listener: bool = False
+    state: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    outlives: bool = False
+    preserve_fds: int = 0
+    pivot: bool = True
+    keyring: bool = True
 
 
 def plan_container(config: RuntimeConfig, inputs: RuntimeInputs) -> Plan:
@@ -52,26 +63,29 @@ def plan_container(config: RuntimeConfig, inputs: RuntimeInputs) -> Plan:
         _namespaces(config),
         *_id_maps(config),
         *shim,
-        *_hooks("create_runtime", (*config.hooks.prestart, *config.hooks.create_runtime)),
+        *_net_devices(config),
+        *_hooks("create_runtime", (*config.hooks.prestart, *config.hooks.create_runtime), inputs),
         _step(Place.CHILD, "process.harden", {}, "prctl", "close_range"),
-        _step(Place.CHILD, "mounts.isolate", {"propagation": config.linux.rootfs_propagation or "rslave"}, "mount"),
+        _step(Place.CHILD, "mounts.isolate", {"propagation": _outer(config)}, "mount"),
         plan_rootfs(inputs.rootfs, config.root),
         *_file_system(config, inputs),
         plan_user(config.process, before="rootfs"),
         *child,
         *_uts(config),
-        *_hooks("create_container", config.hooks.create_container, Place.CHILD),
-        _step(Place.CHILD, "root.pivot", {}, "pivot_root", "umount2"),
+        *_hooks("create_container", config.hooks.create_container, inputs, Place.CHILD),
+        *plan_label(config.process),
+        _pivot(config, inputs),
         *plan_sysctls(config.linux.sysctl, own_namespaces(config)),
         *(_path("path.readonly", p, "open_tree", "mount_setattr", "move_mount") for p in config.linux.readonly_paths),
         *(_path("path.mask", p, "open_tree", "move_mount") for p in config.linux.masked_paths),
         *((_step(Place.CHILD, "root.readonly", {}, "mount_setattr"),) if config.root.readonly else ()),
+        *plan_attributes(config.process, config.linux),
         _step(Place.CHILD, "cgroup.join", {"path": config.linux.cgroups_path}, "write"),
         *_late_cgroup_namespace(config, inputs),
-        *_hooks("start_container", config.hooks.start_container, Place.CHILD),
-        *plan_identity(config.process, inputs.seccomp_program, keyring=f"_ses.{inputs.container_id}"),
+        *plan_identity(config.process, _confinement(inputs)),
+        *_hooks("start_container", config.hooks.start_container, inputs, Place.CHILD),
         plan_execute(config.process),
-        *_hooks("poststart", config.hooks.poststart),
+        *_hooks("poststart", config.hooks.poststart, inputs),
     )
     return Plan(inputs.container_id, steps)
 
@@ -79,6 +93,12 @@ def plan_container(config: RuntimeConfig, inputs: RuntimeInputs) -> Plan:
 def own_namespaces(config: RuntimeConfig) -> frozenset[str]:
     """The types the container does not share with the host."""
     return frozenset(n.type for n in config.linux.namespaces)
+
+
+def _outer(config: RuntimeConfig) -> str:
+    """How the host's mounts reach the container while it is made; unbindable is for its own root alone."""
+    wanted = config.linux.rootfs_propagation or "rslave"
+    return "rprivate" if wanted in ("unbindable", "runbindable") else wanted
 
 
 def _check(config: RuntimeConfig) -> None:
@@ -89,6 +109,12 @@ def _check(config: RuntimeConfig) -> None:
         seen.add(namespace.type)
     if "mount" not in seen:
         raise Invalid("a container needs a mount namespace of its own", field="linux.namespaces")
+    if (config.linux.uid_mappings or config.linux.gid_mappings) and "user" not in seen:
+        raise Invalid("id mappings need a user namespace", field="linux.uidMappings")
+    if config.linux.intel_rdt:
+        raise Invalid("linux.intelRdt is not supported: no class of the resource director can be given", field="linux")
+    if config.linux.net_devices and "network" not in seen:
+        raise Invalid("net devices need a network namespace", field="linux.netDevices")
     if (config.hostname or config.domainname) and "uts" not in seen:
         raise Invalid("a host name needs a uts namespace of its own", field="hostname")
 
@@ -130,7 +156,8 @@ def _namespaces(config: RuntimeConfig) -> Step:
 
 
 def _id_maps(config: RuntimeConfig) -> tuple[Step, ...]:
-    if not config.linux.uid_mappings and not config.linux.gid_mappings:
+    fresh = any(n.type == "user" and not n.path for n in config.linux.namespaces)
+    if not fresh or not (config.linux.uid_mappings or config.linux.gid_mappings):
         return ()
 
     def lines(maps: Sequence[IdMap]) -> list[Json]:
@@ -138,6 +165,34 @@ def _id_maps(config: RuntimeConfig) -> tuple[Step, ...]:
 
     args: dict[str, Json] = {"uid": lines(config.linux.uid_mappings), "gid": lines(config.linux.gid_mappings)}
     return (_step(Place.SHIM, "idmap.write", args, "openat", "write"),)
+
+
+def _net_devices(config: RuntimeConfig) -> tuple[Step, ...]:
+    """Interfaces of the host that become the container's; with it they come back to nobody (netdevice(7))."""
+    return tuple(
+        _step(Place.SHIM, "link.give", {"host": host, "name": name}, "sendto")
+        for host, name in sorted(config.linux.net_devices.items())
+    )
+
+
+def _confinement(inputs: RuntimeInputs) -> Confinement:
+    return Confinement(
+        seccomp=inputs.seccomp_program,
+        seccomp_flags=inputs.seccomp_flags,
+        seccomp_listener=inputs.seccomp_listener,
+        keyring=f"_ses.{inputs.container_id}" if inputs.keyring else "",
+        outlives=inputs.outlives,
+        preserve_fds=inputs.preserve_fds,
+    )
+
+
+def _pivot(config: RuntimeConfig, inputs: RuntimeInputs) -> Step:
+    args: dict[str, Json] = {}
+    if config.linux.rootfs_propagation in ("unbindable", "runbindable"):
+        args["propagation"] = config.linux.rootfs_propagation
+    if inputs.pivot:
+        return _step(Place.CHILD, "root.pivot", args, "pivot_root", "umount2")
+    return _step(Place.CHILD, "root.pivot", {**args, "move": True}, "move_mount", "chroot")
 
 
 def _file_system(config: RuntimeConfig, inputs: RuntimeInputs) -> tuple[Step, ...]:
@@ -165,13 +220,14 @@ def _file_system(config: RuntimeConfig, inputs: RuntimeInputs) -> tuple[Step, ..
 
 
 def _owns_dev(config: RuntimeConfig) -> bool:
-    return any(m.destination == "/dev" and m.type == "tmpfs" for m in config.mounts)
+    """Whoever binds a /dev of the host brings what is in it."""
+    return not any(m.destination.rstrip("/") == "/dev" and is_bind(m) for m in config.mounts)
 
 
 def _after_dev(config: RuntimeConfig) -> int:
     """Behind the engine's own mounts below /dev, before the user's."""
     own = [i for i, m in enumerate(config.mounts) if m.destination in ("/dev", "/dev/pts")]
-    return max(own) + 1
+    return max(own) + 1 if own else len(config.mounts)
 
 
 def _devices(config: RuntimeConfig, inputs: RuntimeInputs) -> list[Step]:
@@ -208,10 +264,10 @@ def _late_cgroup_namespace(config: RuntimeConfig, inputs: RuntimeInputs) -> tupl
     return (_step(Place.CHILD, "namespaces.cgroup", {}, "unshare"),)
 
 
-def _hooks(kind: str, hooks: Sequence[Hook], place: Place = Place.SHIM) -> tuple[Step, ...]:
+def _hooks(kind: str, hooks: Sequence[Hook], inputs: RuntimeInputs, place: Place = Place.SHIM) -> tuple[Step, ...]:
     if not hooks:
         return ()
     told: list[Json] = [
         {"path": h.path, "args": list(h.args), "env": list(h.env), "timeout_s": h.timeout_s} for h in hooks
     ]
-    return (_step(place, "hooks.run", {"kind": kind, "hooks": told}, "execve"),)
+    return (_step(place, "hooks.run", {"kind": kind, "hooks": told, "state": dict(inputs.state)}, "execve"),)

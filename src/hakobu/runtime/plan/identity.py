@@ -1,9 +1,27 @@
 """Who the process is: capabilities, ids, limits, and how it may change; the last steps before execve. Pure."""
 
+from dataclasses import dataclass
+
 from hakobu.errors import Invalid
 from hakobu.kernel import capability
 from hakobu.spec.runtime_config import Process
 from hakobu.spec.step import Json, Place, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confinement:
+    """`seccomp` is the compiled program in base64, empty for none; `keyring` the name of a session keyring, or empty.
+
+    With `seccomp_listener` the filter's descriptor goes to whoever makes the process. `outlives` and `preserve_fds`
+    are explained at `RuntimeInputs`.
+    """
+
+    seccomp: str = ""
+    seccomp_flags: int = 0
+    seccomp_listener: bool = False
+    keyring: str = ""
+    outlives: bool = False
+    preserve_fds: int = 0
 
 
 def _step(name: str, args: dict[str, Json], *syscalls: str) -> Step:
@@ -36,8 +54,8 @@ def capability_masks(process: Process) -> dict[str, Json]:
     return masks
 
 
-def plan_identity(process: Process, seccomp: str, *, keyring: str) -> tuple[Step, ...]:
-    """`seccomp` is the compiled program in base64, empty for none.
+def plan_identity(process: Process, confinement: Confinement) -> tuple[Step, ...]:
+    """Every step from the limits to the closed descriptors.
 
     A filter may be installed without privilege only under no-new-privileges: then it comes last. Else it comes
     while CAP_SYS_ADMIN is still held, before the final sets.
@@ -46,21 +64,38 @@ def plan_identity(process: Process, seccomp: str, *, keyring: str) -> tuple[Step
     steps: list[Step] = [
         *(_rlimit(r.type, r.soft, r.hard) for r in process.rlimits),
         *((_oom(process.oom_score_adj),) if process.oom_score_adj is not None else ()),
-        _step("keyring.join", {"name": keyring}, "keyctl"),
+        *((_step("keyring.join", {"name": confinement.keyring}, "keyctl"),) if confinement.keyring else ()),
         _step("stdio.take", {}, "setsid", "dup2"),
         _step("capabilities.bound", {"keep": masks["bounding"]}, "prctl"),
-        _step("identity.set", {"umask": process.user.umask}, "setgroups", "setresgid", "setresuid"),
+        _step("identity.set", _identity_args(process, confinement), "setgroups", "setresgid", "setresuid"),
         _step("cwd.enter", {"path": process.cwd}, "chdir", "getcwd"),
         _step("program.find", {"name": process.args[0], "path": _search_path(process)}, "newfstatat"),
         _step("signals.reset", {}, "rt_sigaction", "rt_sigprocmask"),
     ]
-    filter_step = (_step("seccomp.install", {"program": seccomp}, "seccomp"),) if seccomp else ()
+    filter_step = _seccomp(confinement)
     final = _step("capabilities.set", masks, "capset")
     if process.no_new_privileges:
         steps += [_step("privileges.freeze", {}, "prctl"), final, *filter_step]
     else:
         steps += [*filter_step, final]
-    return (*steps, _step("files.close", {}, "close_range"))
+    preserve: dict[str, Json] = {"preserve": confinement.preserve_fds} if confinement.preserve_fds else {}
+    return (*steps, _step("files.close", preserve, "close_range"))
+
+
+def _identity_args(process: Process, confinement: Confinement) -> dict[str, Json]:
+    args: dict[str, Json] = {"umask": process.user.umask}
+    return {**args, "outlives": True} if confinement.outlives else args
+
+
+def _seccomp(confinement: Confinement) -> tuple[Step, ...]:
+    if not confinement.seccomp:
+        return ()
+    args: dict[str, Json] = {"program": confinement.seccomp}
+    if confinement.seccomp_flags:
+        args["flags"] = confinement.seccomp_flags
+    if confinement.seccomp_listener:
+        args["listener"] = True
+    return (_step("seccomp.install", args, "seccomp"),)
 
 
 def _search_path(process: Process) -> str:

@@ -2,7 +2,7 @@
 
 from hakobu.runtime.plan.options import MOUNT_ATTR_RDONLY, MountOptions, parse_options
 from hakobu.spec.rootfs import Rootfs
-from hakobu.spec.runtime_config import ConfigMount, Root
+from hakobu.spec.runtime_config import ConfigMount, IdMap, Root
 from hakobu.spec.step import Json, Place, Step
 
 NEW_MOUNT = ("fsopen", "fsconfig", "fsmount", "move_mount")
@@ -26,17 +26,22 @@ def plan_mount(mount: ConfigMount, cgroups: "list[Json]", cgroup_version: int) -
     options = parse_options(mount.options)
     if mount.type == "cgroup":
         return _cgroup(mount, options, cgroups, cgroup_version)
-    if options.bind or mount.type == "bind":
+    if is_bind(mount):
         return _bind(mount, options)
     args: dict[str, Json] = {
         "type": mount.type,
         "source": mount.source,
         "target": mount.destination,
         "attributes": options.attr_set,
-        "data": [d for d in options.data if not d.startswith("tmpcopyup")],
+        "data": list(options.data),
+        **({"copy_up": True} if options.copy_up else {}),
         **_propagation(options),
     }
     return Step("mount.new", Place.CHILD, args, NEW_MOUNT)
+
+
+def is_bind(mount: ConfigMount) -> bool:
+    return mount.type == "bind" or "bind" in mount.options or "rbind" in mount.options
 
 
 def _bind(mount: ConfigMount, options: MountOptions) -> Step:
@@ -47,6 +52,8 @@ def _bind(mount: ConfigMount, options: MountOptions) -> Step:
         "set": options.attr_set,
         "clear": options.attr_clr,
         "recursive_set": options.recursive_set,
+        **({"recursive_clear": options.recursive_clear} if options.recursive_clear else {}),
+        **_id_map(mount, options),
         **_propagation(options),
     }
     return Step("mount.bind", Place.CHILD, args, _bind_syscalls(options))
@@ -54,9 +61,22 @@ def _bind(mount: ConfigMount, options: MountOptions) -> Step:
 
 def _bind_syscalls(options: MountOptions) -> tuple[str, ...]:
     """Attributes are set before the tree is attached, propagation after; without one the tree is made private."""
-    before = options.attr_set or options.attr_clr or options.recursive_set or not options.propagation
+    changes = options.attr_set or options.attr_clr or options.recursive_set or options.recursive_clear
+    before = changes or options.idmap or not options.propagation
     after = ("mount_setattr",) if options.propagation else ()
     return ("open_tree", *(("mount_setattr",) if before else ()), "move_mount", *after)
+
+
+def _id_map(mount: ConfigMount, options: MountOptions) -> dict[str, Json]:
+    """An idmapped mount by maps of its own, or, where only the option asks for one, by the container's."""
+    if not options.idmap and not mount.uid_mappings and not mount.gid_mappings:
+        return {}
+
+    def lines(maps: tuple[IdMap, ...]) -> list[Json]:
+        return [[m.container_id, m.host_id, m.size] for m in maps]
+
+    maps: dict[str, Json] = {"uid": lines(mount.uid_mappings), "gid": lines(mount.gid_mappings)}
+    return {"idmap": maps, "idmap_recursive": options.idmap == 2}
 
 
 def _cgroup(mount: ConfigMount, options: MountOptions, cgroups: "list[Json]", version: int) -> Step:

@@ -43,6 +43,11 @@ _ATIME = {
     "noatime": MOUNT_ATTR_NOATIME,
     "strictatime": MOUNT_ATTR_STRICTATIME,
 }
+# for the whole tree: the word with an r before it
+_RECURSIVE_SET = {f"r{word}": flag for word, flag in (*_SET.items(), ("noatime", MOUNT_ATTR_NOATIME))}
+_RECURSIVE_SET["rstrictatime"] = MOUNT_ATTR_STRICTATIME
+_RECURSIVE_CLEAR = {f"r{word}": flag for word, flag in _CLEAR.items()}
+_RECURSIVE_ATIME = frozenset({"rnoatime", "rstrictatime", "rrelatime", "ratime"})
 _PROPAGATION = {
     "private": (MS_PRIVATE, False),
     "rprivate": (MS_PRIVATE, True),
@@ -53,26 +58,32 @@ _PROPAGATION = {
     "unbindable": (MS_UNBINDABLE, False),
     "runbindable": (MS_UNBINDABLE, True),
 }
-_IGNORED = frozenset({"defaults", "async", "nofail", "newinstance", "nostrictatime", "loud", "silent"})
+_IGNORED = frozenset({"defaults", "async", "nofail", "newinstance", "nostrictatime", "loud", "silent", "auto"})
 
 
 @dataclass(frozen=True, slots=True)
 class MountOptions:
-    """`recursive_set` are attributes for the whole tree (`rro` and its kin); `bind` is 0, 1 or 2 (recursive)."""
+    """`recursive_set` are attributes for the whole tree (`rro`); `bind` and `idmap` are 0, 1 or 2 (recursive).
+
+    `copy_up` (tmpcopyup) fills a tmpfs with what it covers.
+    """
 
     attr_set: int = 0
     attr_clr: int = 0
     recursive_set: int = 0
+    recursive_clear: int = 0
     propagation: int = 0
     propagation_recursive: bool = False
     bind: int = 0
+    idmap: int = 0
+    copy_up: bool = False
     data: tuple[str, ...] = ()
 
 
 def parse_options(options: tuple[str, ...]) -> MountOptions:
     """Later words win over earlier ones, as for mount(8)."""
-    attr_set = attr_clr = recursive = propagation = bind = 0
-    propagation_recursive = False
+    attr_set = attr_clr = recursive = recursive_clear = propagation = bind = idmap = 0
+    propagation_recursive = copy_up = False
     data: list[str] = []
     for option in options:
         if option in _SET:
@@ -84,12 +95,26 @@ def parse_options(options: tuple[str, ...]) -> MountOptions:
         elif option in _ATIME:
             attr_clr |= MOUNT_ATTR__ATIME
             attr_set = attr_set & ~MOUNT_ATTR__ATIME | _ATIME[option]
-        elif option[:1] == "r" and option[1:] in _SET:
-            recursive |= _SET[option[1:]]
+        elif option in _RECURSIVE_ATIME:
+            recursive_clear |= MOUNT_ATTR__ATIME
+            recursive = recursive & ~MOUNT_ATTR__ATIME | _RECURSIVE_SET.get(option, 0)
+        elif option in _RECURSIVE_SET:
+            recursive |= _RECURSIVE_SET[option]
+            recursive_clear &= ~_RECURSIVE_SET[option]
+        elif option in _RECURSIVE_CLEAR:
+            recursive_clear |= _RECURSIVE_CLEAR[option]
+            recursive &= ~_RECURSIVE_CLEAR[option]
+        elif option in ("idmap", "ridmap"):
+            idmap = 2 if option == "ridmap" else 1
+        elif option.startswith("tmpcopyup"):
+            copy_up = True
         elif option in _PROPAGATION:
             propagation, propagation_recursive = _PROPAGATION[option]
         elif option in ("bind", "rbind"):
             bind = 2 if option == "rbind" else 1
         elif option not in _IGNORED:
             data.append(option)
-    return MountOptions(attr_set, attr_clr, recursive, propagation, propagation_recursive, bind, tuple(data))
+    return MountOptions(
+        attr_set, attr_clr, recursive, recursive_clear, propagation, propagation_recursive, bind, idmap, copy_up,
+        tuple(data),
+    )  # fmt: skip

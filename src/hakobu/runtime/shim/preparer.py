@@ -12,13 +12,14 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from hakobu.kernel import process, scm
 from hakobu.runtime import steps_network
 from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.hooks import run_hooks
+from hakobu.runtime.idmap import write_id_maps
 from hakobu.runtime.message import PROTOCOL, Message, decode, encode, error_to_json, stdio_from_json, steps_to_json
 from hakobu.runtime.shim import record
 from hakobu.runtime.shim.ahead import look_at, objects_of
@@ -224,23 +225,11 @@ class _Preparation:
         return {
             **steps_network.SHIM,
             "port.reserve": self._ports.reserve,
-            "idmap.write": _write_id_maps,
+            "idmap.write": write_id_maps,
             "hooks.run": lambda args, pid: hook_step(self._id, args, pid),
         }
 
 
 def hook_step(container_id: str, args: Args, pid: int) -> None:
     """The state that a hook reads on its stdin is that of the runtime specification."""
-    run_hooks(args, {"ociVersion": "1.2.0", "id": container_id, "status": "creating", "pid": pid, "bundle": ""})
-
-
-def _write_id_maps(args: Args, pid: int) -> None:
-    """As the parent, who holds the right to; one write a file, as the kernel wants it."""
-    for kind in ("uid", "gid"):
-        lines = cast("Sequence[Sequence[int]]", args.get(kind) or [])
-        content = "".join(f"{inside} {outside} {count}\n" for inside, outside, count in lines)
-        fd = os.open(f"/proc/{pid}/{kind}_map", os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, content.encode())
-        finally:
-            os.close(fd)
+    run_hooks(args, {"id": container_id, "status": "creating", "pid": pid, "bundle": ""})

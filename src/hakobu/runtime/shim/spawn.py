@@ -40,6 +40,7 @@ class Spawned:
     master_fd: int = -1
     execute_index: int = 0
     late: tuple[Step, ...] = ()
+    listener_fd: int = -1
     results: list[Json] = field(default_factory=list[Json])
 
 
@@ -47,7 +48,8 @@ class Spawner:
     """Carries out a plan up to the point before execve. `shim_steps` executes steps of the shim by name.
 
     `begin`, then `spawn`; or `abandon` where something in between has failed. Raises `StepFailed`; then nothing of
-    the child is left, and `cgroup` says what else there is to remove.
+    the child is left, and `cgroup` says what else there is to remove. `gate` is a FIFO and a file for its failure
+    (see `Child`), `preserved` what the process keeps from 3 on.
     """
 
     def __init__(
@@ -59,23 +61,27 @@ class Spawner:
         *,
         failpoint: str = "",
         init_pid: int = 0,
+        gate: Sequence[int] = (),
+        preserved: Sequence[int] = (),
     ) -> None:
         self._starter, self._plan_fd, self._stdio = starter, plan_fd, stdio
         self._shim_steps, self._failpoint, self._init_pid = shim_steps, failpoint, init_pid
+        self._gated, self._given = bool(gate), (*gate, *preserved)
         self._results: list[Json] = []
         self.cgroup = ""
         self._told: dict[str, Json] = {}
         self._execute_index = 0
         self._late: tuple[Step, ...] = ()
         self._master_fd = -1
+        self._listener_fd = -1
         self._pidfd = -1
 
     def begin(self) -> None:
         """The starter decodes the plan and makes the cgroup while the caller opens streams and log."""
         sock = self._starter.sock
         sock.settimeout(TIMEOUT_S)
-        facts: dict[str, Json] = {"failpoint": self._failpoint, "init_pid": self._init_pid}
-        say(sock, "work", (self._plan_fd,), rows=self._stdio.rows, columns=self._stdio.columns, **facts)
+        facts: dict[str, Json] = {"failpoint": self._failpoint, "init_pid": self._init_pid, "gated": self._gated}
+        say(sock, "work", (self._plan_fd, *self._given), rows=self._stdio.rows, columns=self._stdio.columns, **facts)
 
     def spawn(self, stdio_fds: tuple[int, int, int], *, meanwhile: Callable[[int, int], None] | None = None) -> Spawned:
         """`stdio_fds` become 0, 1 and 2; `meanwhile` is called with pid and pidfd while the child mounts."""
@@ -90,7 +96,8 @@ class Spawner:
             if isinstance(error, StepFailed):
                 raise
             raise StepFailed("handshake", f"the container's first process ended early: {error}") from None
-        return Spawned(pid, self._pidfd, sock, self._master_fd, self._execute_index, self._late, self._results)
+        held = (self._execute_index, self._late, self._listener_fd, self._results)
+        return Spawned(pid, self._pidfd, sock, self._master_fd, *held)
 
     def abandon(self) -> None:
         """Undoes what `begin` has set going; nothing is to be done after a `spawn` that failed."""
@@ -143,6 +150,7 @@ class Spawner:
                 case "failed":
                     raise failed(told)
                 case _:
+                    self._listener_fd = fds[0] if fds else -1
                     self._execute_index = int(str(told["execute"]))
                     results = told.get("results")
                     self._results += results if isinstance(results, list) else []

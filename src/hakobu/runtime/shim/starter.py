@@ -25,6 +25,7 @@ from hakobu.runtime.child import Args, Executor
 from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.handshake import say
 from hakobu.runtime.hooks import EXECUTORS as HOOK_EXECUTORS
+from hakobu.runtime.idmap import open_idmaps
 from hakobu.runtime.message import plan_from_json
 from hakobu.runtime.shim.ahead import look_at, objects_of
 from hakobu.runtime.shim.confinement import Confinement
@@ -142,7 +143,7 @@ class _Work:
     def __init__(self, sock: socket.socket, message: scm.Message) -> None:
         self._sock = sock
         self._told: dict[str, Json] = json.loads(message.body)
-        (plan_fd,) = message.fds
+        plan_fd, *self._given = message.fds
         self._plan = plan_from_json(json.loads(os.pread(plan_fd, os.fstat(plan_fd).st_size, 0)))
         os.close(plan_fd)
         self._failpoint = text(self._told, "failpoint")
@@ -183,7 +184,11 @@ class _Work:
             failpoint=self._failpoint,
             hooked=any(s.name == "hooks.run" for _, s in after),
         )
+        if self._told.get("gated"):
+            child.gate_fd, child.failure_fd, *self._given = self._given
+        child.preserved = tuple(self._given)
         try:
+            child.idmaps = open_idmaps(self._plan)
             flags, joins = self._namespaces(step, child, stack)
             child.join_fds, cgroup_fd = self._open_cgroup(step)
         except OSError as error:
@@ -209,7 +214,9 @@ class _Work:
         if any(s.name == "namespaces.cgroup" for _, s in self._plan.at(Place.CHILD)):
             flags &= ~process.CLONE_NEWCGROUP
         joins = _open_joins(step, stack)
-        for kind in ("pid", "time"):
+        # what is new besides must be owned by the user namespace that is joined, so that comes first and here
+        child.enters_userns = "user" in joins
+        for kind in ("user", "pid", "time"):
             if kind in joins:
                 process.setns(joins.pop(kind), NAMESPACES[kind])
         child.userns = bool(flags & process.CLONE_NEWUSER)
