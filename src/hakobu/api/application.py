@@ -9,6 +9,7 @@ from hakobu.api import status
 from hakobu.api.http.exchange import Answer, Exchange, Reply, Request
 from hakobu.api.http.response import Heads
 from hakobu.api.route import Match, Route, Routes
+from hakobu.api.timing import Timings
 from hakobu.engine.services import Services
 from hakobu.wire.operation import OPERATIONS, UNPUBLISHED
 from hakobu.wire.version import ANNOUNCED, MINIMUM, ApiVersion, parse_version
@@ -17,8 +18,14 @@ from hakobu.wire.version import ANNOUNCED, MINIMUM, ApiVersion, parse_version
 class DockerApplication:
     """Implements `http.connection.Application` on a table of routes and the engine's services."""
 
-    def __init__(self, services: Services, routes: tuple[Route, ...], minimum: ApiVersion = MINIMUM) -> None:
-        self._services = services
+    def __init__(
+        self,
+        services: Services,
+        routes: tuple[Route, ...],
+        minimum: ApiVersion = MINIMUM,
+        timings: Timings | None = None,
+    ) -> None:
+        self._services, self._timings = services, timings or Timings()
         self._minimum = minimum
         self._routes = Routes(routes)
         served = {(route.method, route.template) for route in routes}
@@ -38,6 +45,8 @@ class DockerApplication:
         )
 
     def exchange(self, request: Request) -> Exchange | Reply:
+        if request.head.method == "OPTIONS":
+            return Reply(HTTPStatus.OK, content_type="")
         path = request.path
         if path.startswith("/v") and path[2:3].isdigit():
             text, slash, rest = path[2:].partition("/")
@@ -73,6 +82,7 @@ class DockerApplication:
         exchange = self._exchanges.get(id(route))
         if exchange is None:
             run: Callable[[Request], Answer | Awaitable[Answer]] = partial(route.handler, self._services)
+            run = self._timings.around(route.method, route.template, run)
             exchange = self._exchanges[id(route)] = Exchange(run, route.body_limit, route.streams_body)
         return exchange
 

@@ -7,6 +7,7 @@ and `WARNED`; tests hold that each is refused or warned about, and that no field
 import sys
 from typing import Final
 
+from hakobu.api.handlers import plugin, swarm
 from hakobu.api.table import ROUTES
 from hakobu.wire.container import Config, HostConfigShape
 from hakobu.wire.operation import OPERATIONS, UNPUBLISHED
@@ -34,6 +35,22 @@ WITHOUT_EFFECT: Final[dict[str, str]] = {
     "Shell": "of Dockerfiles; a container never uses it",
 }
 
+NOT_SERVED: Final[tuple[tuple[str, str], ...]] = (
+    ("/swarm/", "there is no swarm mode"),
+    ("/plugins/", "there are no plugins"),
+    ("/grpc", "of BuildKit"),
+    ("/session", "of BuildKit"),
+    ("/build", "images are built elsewhere"),
+    ("/debug/pprof", "profiles of a Go program"),
+)
+"""Beginning of a path to why what is not served there is not."""
+
+_AS_WITHOUT: Final = {
+    **{(r.method, r.template): "as Docker outside a swarm" for r in swarm.ROUTES},
+    **{(r.method, r.template): "as Docker without plugins" for r in plugin.ROUTES},
+}
+"""What is answered with the error (or the empty list) of a daemon that has none of it."""
+
 
 def create_fields() -> list[str]:
     """Every field of a create request, as a path."""
@@ -58,15 +75,17 @@ def page() -> str:
         f"| `{r.method} {r.template.replace('{}', '{name}')}` |" for r in ROUTES if r.template.startswith("/hakobu/")
     ]
     fields = [f"| `{field}` | {treatment(field)} |" for field in create_fields()]
-    count = sum(_answer(served, method, template) == "honoured" for method, template, _ in OPERATIONS)
+    answers = [_answer(served, method, template) for method, template, _ in OPERATIONS]
+    honoured, refused = answers.count("honoured"), sum(a.startswith("501") for a in answers)
     return "\n".join(
         (
             "# Compatibility with the Docker Engine API",
             "",
             "Made from the code by `python -m hakobu.api.compatibility`; a test fails when it is out of date.",
             "",
-            f"Announced version {ANNOUNCED}, oldest served {MINIMUM}. {count} of {len(OPERATIONS)} published operations"
-            " are honoured; the others answer 501 with their name.",
+            f"Announced version {ANNOUNCED}, oldest served {MINIMUM}. Of {len(OPERATIONS)} published operations"
+            f" {honoured} are honoured, {len(answers) - honoured - refused} answer as Docker does without a swarm and"
+            f" without plugins, and {refused} answer 501 with their name.",
             "",
             "## Operations",
             "",
@@ -91,8 +110,12 @@ def page() -> str:
 
 
 def _answer(served: set[tuple[str, str]], method: str, template: str) -> str:
-    ping = template == "/_ping" and ("GET", template) in served
-    return "honoured" if ping or (method, template) in served else "501"
+    if (method, template) in _AS_WITHOUT:
+        return _AS_WITHOUT[method, template]
+    if (method, template) in served or (template == "/_ping" and ("GET", template) in served):
+        return "honoured"
+    why = next((why for start, why in NOT_SERVED if template.startswith(start)), "")
+    return f"501: {why}" if why else "501"
 
 
 if __name__ == "__main__":

@@ -12,18 +12,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from hakobu.api.application import DockerApplication
-from hakobu.api.http.connection import Connection
+from hakobu.api.http.connection import Application, Connection
+from hakobu.api.metrics import MetricsApplication
 from hakobu.api.table import ROUTES
+from hakobu.api.timing import Timings
 from hakobu.engine.services import Services
 from hakobu.wire.version import MINIMUM, ApiVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`minimum_version` refuses older clients; `grace_s` is how long a close waits for requests that are answered."""
+    """`minimum_version` refuses older clients; `grace_s` is how long a close waits for requests that are answered;
+    `metrics` are listening sockets that answer `/metrics` and nothing else."""
 
     minimum_version: ApiVersion = MINIMUM
     grace_s: float = 5.0
+    metrics: Sequence[socket.socket] = ()
 
 
 class Server:
@@ -56,15 +60,18 @@ class Server:
 async def serve(listeners: Sequence[socket.socket], services: Services, *, options: Options | None = None) -> Server:
     """Answers on listening sockets until `Server.close`. Returns when they are being answered."""
     options = options or Options()
-    app = DockerApplication(services, ROUTES, options.minimum_version)
+    timings = Timings()
+    app = DockerApplication(services, ROUTES, options.minimum_version, timings)
+    metrics = MetricsApplication(services.system.facts, timings)
     connections: set[Connection] = set()
     loop = asyncio.get_running_loop()
     servers = [await _serve_one(loop, listener, app, connections) for listener in listeners]
+    servers += [await _serve_one(loop, listener, metrics, connections) for listener in options.metrics]
     return Server(servers, connections, options.grace_s)
 
 
 async def _serve_one(
-    loop: asyncio.AbstractEventLoop, listener: socket.socket, app: DockerApplication, connections: set[Connection]
+    loop: asyncio.AbstractEventLoop, listener: socket.socket, app: Application, connections: set[Connection]
 ) -> asyncio.Server:
     def connect() -> Connection:
         return Connection(app, connections)

@@ -4,14 +4,18 @@ from typing import Final
 
 from hakobu.api.handlers import (
     archive,
+    attach,
     container,
+    debug,
     disk_usage,
     event,
     exec,
     image,
     network,
     plan,
+    plugin,
     stream,
+    swarm,
     system,
     volume,
 )
@@ -21,6 +25,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *system.ROUTES,
     *container.ROUTES,
     *stream.ROUTES,
+    *attach.ROUTES,
     *archive.ROUTES,
     *exec.ROUTES,
     *image.ROUTES,
@@ -29,4 +34,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *event.ROUTES,
     *disk_usage.ROUTES,
     *plan.ROUTES,
+    *plugin.ROUTES,
+    *swarm.ROUTES,
+    *debug.ROUTES,
 )

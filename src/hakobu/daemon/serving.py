@@ -14,8 +14,8 @@ import socket
 import sys
 import time
 
-from hakobu.api.http.listen import listen_unix, passed_sockets
-from hakobu.api.server import Server, serve
+from hakobu.api.http.listen import listen_tcp, listen_unix, passed_sockets
+from hakobu.api.server import Options, Server, serve
 from hakobu.daemon.logs import set_up
 from hakobu.daemon.settings import Settings, parse
 from hakobu.daemon.wiring import Engine, build
@@ -44,7 +44,8 @@ async def run(settings: Settings, shims: Shims, launcher: "asyncio.Task[None]") 
 
 async def _serve(settings: Settings, engine: Engine) -> None:
     listeners = [_listener(host, settings.group) for host in settings.hosts]
-    server = await serve([s for group in listeners for s in group], engine.services)
+    metrics = _metrics(settings.metrics_address)
+    server = await serve([s for group in listeners for s in group], engine.services, options=Options(metrics=metrics))
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -105,6 +106,14 @@ def _listener(host: str, group: str) -> list[socket.socket]:
             )
         case _:
             raise Invalid(f"invalid --host: {host!r} (expected unix://PATH or fd://)", field="host")
+
+
+def _metrics(address: tuple[str, int] | None) -> list[socket.socket]:
+    if address is None:
+        return []
+    listener = listen_tcp(*address)
+    _log.info("metrics are served on %s port %d", *listener.getsockname()[:2])
+    return [listener]
 
 
 def _reload(settings: Settings) -> None:

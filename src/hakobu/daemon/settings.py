@@ -40,6 +40,7 @@ class Settings:
     hosts: tuple[str, ...]
     pidfile: str
     group: str = ""
+    metrics_address: tuple[str, int] | None = None
     log_level: str = "info"
     log_format: str = "text"
     on_demand: bool = False
@@ -225,6 +226,7 @@ def _settings(given: _Given, environment: Mapping[str, str]) -> Settings:
         hosts=read.list("host") or (f"unix://{instance.socket}",),
         pidfile=read.text("pidfile", f"{exec_root}/hakobu.pid"),
         group=read.text("group"),
+        metrics_address=_address("metrics-addr", read.text("metrics-addr")),
         log_level="debug" if debug else read.text("log-level", "info"),
         log_format=read.text("log-format", "text"),
         on_demand=read.flag("on-demand"),
@@ -300,6 +302,16 @@ def _parse_ulimit(name: str, value: str) -> Ulimit:
         return Ulimit(name=name, soft=int(soft), hard=int(hard or soft))
     except ValueError:
         raise Invalid(f"invalid ulimit argument: {name}={value}", field="default-ulimit") from None
+
+
+def _address(name: str, text: str) -> tuple[str, int] | None:
+    """`HOST:PORT`, `[v6]:PORT` or `:PORT`; None for nothing."""
+    if not text:
+        return None
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise Invalid(f"invalid value for --{name}: {text!r} (expected HOST:PORT)", field=name)
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def _profile(path: str) -> str:

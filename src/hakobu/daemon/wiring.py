@@ -268,7 +268,15 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         volumes=VolumeService(stores, records, bus),
         events=bus,
         system=SystemService(
-            config, records, stores, bus, tree, _instance_id(stores), lambda: len(background), puller.authenticate
+            config,
+            records,
+            stores,
+            bus,
+            tree,
+            _instance_id(stores),
+            lambda: len(background),
+            puller.authenticate,
+            health,
         ),
     )
     recovery = Recovery(records, shims, monitor, starter, health, endpoints, bus, planner.cgroup)

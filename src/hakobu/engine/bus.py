@@ -28,12 +28,14 @@ class Bus:
     def __init__(self) -> None:
         self._backlog: deque[Event] = deque(maxlen=BACKLOG)
         self._queues: set[asyncio.Queue[Event | None]] = set()
+        self.published = 0
 
     @property
     def listeners(self) -> int:
         return len(self._queues)
 
     def publish(self, event: Event) -> None:
+        self.published += 1
         self._backlog.append(event)
         for queue in self._queues:
             if queue.full():

@@ -57,6 +57,7 @@ class HealthWatch:
     def __init__(self, records: Records, execs: ExecService, events: Events, background: Background) -> None:
         self._records, self._execs, self._events, self._background = records, execs, events, background
         self._loops: dict[str, asyncio.Task[None]] = {}
+        self.probes, self.failed_probes = 0, 0
 
     def begin(self, container: Container) -> None:
         if has_healthcheck(container) and container.id not in self._loops:
@@ -85,6 +86,8 @@ class HealthWatch:
         if container is None or container.state.status not in (Status.RUNNING, Status.PAUSED):
             return
         before = container.state.health or Health()
+        self.probes += 1
+        self.failed_probes += result.exit_code != 0
         in_period = monotonic_s() - began_s < check.start_period_ns / SECOND
         after = judge(before, check, result, in_start_period=in_period)
         if after.status == before.status:

@@ -359,6 +359,9 @@ class SystemFacts:
     file_descriptors: int = 0
     tasks: int = 0
     event_listeners: int = 0
+    events: int = 0
+    health_checks: int = 0
+    health_checks_failed: int = 0
 
 
 class System(Protocol):

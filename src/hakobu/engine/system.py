@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import hakobu
 from hakobu.engine.bus import Bus
 from hakobu.engine.config import EngineConfig
+from hakobu.engine.health import HealthWatch
 from hakobu.engine.planning import init_binary
 from hakobu.engine.records import Records
 from hakobu.engine.sampling import host_cpus, host_memory_bytes
@@ -34,6 +35,7 @@ class SystemService:
     instance_id: str
     tasks: Callable[[], int]
     log_in: Callable[[Mapping[str, str]], Awaitable[str]]
+    health: HealthWatch
 
     def facts(self) -> SystemFacts:
         by_status = [c.state.status for c in self.records]
@@ -83,6 +85,9 @@ class SystemService:
             file_descriptors=len(os.listdir("/proc/self/fd")),
             tasks=self.tasks(),
             event_listeners=self.bus.listeners,
+            events=self.bus.published,
+            health_checks=self.health.probes,
+            health_checks_failed=self.health.failed_probes,
         )
 
     async def disk_usage(self) -> Mapping[str, Json]:

@@ -66,6 +66,9 @@ READ_ONLY_MOUNTS_RECURSE: Final = ApiVersion(1, 44)
 MULTIPLEXED_CONTENT_TYPE: Final = ApiVersion(1, 42)
 """From here framed streams say so in their content type."""
 
+BINARY_WEBSOCKET: Final = ApiVersion(1, 28)
+"""From here an attached websocket carries binary messages; before, text."""
+
 
 def parse_version(text: str) -> ApiVersion | None:
     """`1.41` as a version, or None when the text is not of that form."""

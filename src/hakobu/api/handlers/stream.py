@@ -1,16 +1,15 @@
-"""What streams from a container: attach (hijacked), logs, wait, stats."""
+"""What streams from a container: logs, wait, stats."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 from hakobu.api import query, reply
-from hakobu.api.http.exchange import Answer, Hijack, Request, Stream, Takeover
+from hakobu.api.http.exchange import Answer, Request, Stream
 from hakobu.api.render.stats import stats as render_stats
 from hakobu.api.route import Route
 from hakobu.engine.services import LogQuery, Services, Waiting
 from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.spec.container import Status
-from hakobu.spec.plan import Attachment
 from hakobu.wire.version import MULTIPLEXED_CONTENT_TYPE, ApiVersion
 
 RAW_STREAM = "application/vnd.docker.raw-stream"
@@ -29,47 +28,6 @@ class LogsUnreadable(HakobuError):
 def stream_type(version: ApiVersion, *, tty: bool) -> str:
     """How the client is told whether frames come: from 1.42 on by the content type."""
     return MULTIPLEXED_STREAM if not tty and version >= MULTIPLEXED_CONTENT_TYPE else RAW_STREAM
-
-
-def attach(services: Services, request: Request) -> Answer:
-    container = services.containers.get(request.params[0])
-    keys = query.detach_keys(query.text(request, "detachKeys"))
-    if container.state.status is Status.PAUSED:
-        raise PausedContainer(container.id)
-    stdin, stdout, stderr = (query.flag(request, name) for name in ("stdin", "stdout", "stderr"))
-    stream, logs = query.flag(request, "stream"), query.flag(request, "logs")
-    if not (stream or logs):
-        raise Invalid("Bad parameters: you must choose at least one stream or log")
-
-    async def replay(takeover: Takeover) -> None:
-        """Only the log: it comes from the file, so that it needs no shim and ends at its end."""
-        async for chunk in services.containers.logs(container.id, LogQuery(stdout=stdout, stderr=stderr)):
-            takeover.write(chunk)
-            await takeover.drain()
-
-    async def take(takeover: Takeover) -> None:
-        await services.containers.attach(
-            container.id,
-            Attachment(
-                fd=takeover.dup(),
-                stdin=stdin and stream and container.spec.open_stdin,
-                stdout=stdout,
-                stderr=stderr,
-                stream=stream,
-                replay_log=logs,
-                already_read=takeover.already_read,
-                detach_keys=keys,
-            ),
-        )
-
-    return Hijack(take if stream else replay, stream_type(request.version, tty=container.spec.tty))
-
-
-class PausedContainer(HakobuError):
-    kind = Kind.CONFLICT
-
-    def __init__(self, container_id: str) -> None:
-        super().__init__(f"Container {container_id} is paused, unpause the container before attach")
 
 
 def logs(services: Services, request: Request) -> Answer:
@@ -143,7 +101,6 @@ async def _stats_lines(
 
 
 ROUTES = (
-    Route("POST", "/containers/{}/attach", attach),
     Route("GET", "/containers/{}/logs", logs),
     Route("POST", "/containers/{}/wait", wait),
     Route("GET", "/containers/{}/stats", stats),

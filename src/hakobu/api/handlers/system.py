@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from hakobu.api import query, reply, status
+from hakobu.api import query, reply
 from hakobu.api.decode import json_body
 from hakobu.api.http.exchange import TEXT_TYPE, Reply, Request
 from hakobu.api.render import system as render
@@ -52,16 +52,10 @@ def build_prune(services: Services, request: Request) -> Reply:
     return reply.json({"CachesDeleted": None, "SpaceReclaimed": 0})
 
 
-def leave_swarm(services: Services, request: Request) -> Reply:
-    """Clients tidy up by leaving whatever swarm there may be; Docker's answer where there is none."""
-    return status.message(HTTPStatus.SERVICE_UNAVAILABLE, "This node is not part of a swarm")
-
-
 ROUTES = (
     Route("GET", "/_ping", ping),
     Route("GET", "/version", version),
     Route("GET", "/info", info),
     Route("POST", "/auth", auth),
-    Route("POST", "/swarm/leave", leave_swarm),
     Route("POST", "/build/prune", build_prune),
 )

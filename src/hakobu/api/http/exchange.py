@@ -61,6 +61,8 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
+    """An empty content type sends none, here as in `Hijack`."""
+
     status: int
     body: bytes = b""
     content_type: str = JSON_TYPE

@@ -93,6 +93,31 @@ def _refuse_live(dir_fd: int, name: str, path: str) -> None:
     raise SocketInUse(path)
 
 
+class AddressRefused(HakobuError):
+    kind = Kind.INVALID
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"cannot listen on {host or '*'} port {port}: {reason}")
+
+
+def listen_tcp(host: str, port: int) -> socket.socket:
+    """A listening, non-blocking TCP socket; an empty host means every address of both families."""
+    try:
+        return _listen_tcp(host, port)
+    except OSError as error:
+        raise AddressRefused(host, port, (error.strerror or str(error)).lower()) from error
+
+
+def _listen_tcp(host: str, port: int) -> socket.socket:
+    if not host:
+        listener = socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+    else:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
 def _gid(group: str) -> int | None:
     if group:
         if group.isdigit():

@@ -25,7 +25,7 @@ class Heads:
 
     def whole(self, status: int, content_type: str, length: int, headers: Headers, *, close: bool) -> bytes:
         """Of a response with a known length. 204 and 304 have neither body nor length."""
-        body = "" if status in _NO_BODY else f"Content-Type: {content_type}\r\nContent-Length: {length}\r\n"
+        body = "" if status in _NO_BODY else f"{_typed(content_type)}Content-Length: {length}\r\n"
         return self._head(status, body, headers, close=close)
 
     def chunked(self, status: int, content_type: str, headers: Headers, *, close: bool, http_1_0: bool) -> bytes:
@@ -39,7 +39,7 @@ class Heads:
             start = f"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n"
         else:
             start = "HTTP/1.1 200 OK\r\n"
-        return f"{start}Content-Type: {content_type}\r\n{self._fixed}{_lines(headers)}\r\n".encode("latin-1")
+        return f"{start}{_typed(content_type)}{self._fixed}{_lines(headers)}\r\n".encode("latin-1")
 
     def _head(self, status: int, middle: str, headers: Headers, *, close: bool) -> bytes:
         connection = "Connection: close\r\n" if close else ""
@@ -53,6 +53,10 @@ class Heads:
             self._date_second = now
             self._date = f"Date: {formatdate(now, usegmt=True)}\r\n"
         return self._date
+
+
+def _typed(content_type: str) -> str:
+    return f"Content-Type: {content_type}\r\n" if content_type else ""
 
 
 def _lines(headers: Headers) -> str:
