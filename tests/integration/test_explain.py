@@ -119,3 +119,21 @@ def test_japanese_and_exec(engine: Daemon) -> None:
         assert "exec told ls" in told
     finally:
         engine.hakobu("rm", "-f", "told", check=False)
+
+
+def test_the_files_shown_for_a_limit_hold_it(engine: Daemon) -> None:
+    """Whichever cgroup layout is mounted: what was written is there to be read, and so is where to look."""
+    engine.hakobu("run", "-d", "--name", "limited", "--memory", "64m", "--pids-limit", "77", "busybox", "sleep", "100")
+    steps = json.loads(engine.hakobu("explain", "--format", "json", "limited").stdout)["steps"]
+    made = next(step for step in steps if step["name"] == "cgroup.create")
+    written = dict(re.findall(r'write\("([^"]+)", "([^"]+)"\)', " ".join(made["syscalls"])))
+    assert {"67108864", "77"} <= {*written.values()}
+    for file, value in written.items():
+        assert Path(file).read_text().strip() == value, file
+    assert Path(made["see"].split()[0]).is_dir()
+    before = json.loads(engine.hakobu("explain", "--format", "json", "run", "--memory", "64m", "busybox").stdout)[
+        "steps"
+    ]
+    assert any('"67108864"' in call for call in next(s for s in before if s["name"] == "cgroup.create")["syscalls"])
+    joined = next(step for step in steps if step["name"] == "cgroup.join")["syscalls"][0]
+    assert "CLONE_INTO_CGROUP" in joined or Path(re.search(r'write\("([^"]+)"', joined)[1]).exists()  # type: ignore[index]

@@ -193,8 +193,8 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         f"{instance.data_root}/cache",
         capability.held(),
     )
-    execs = ExecService(records, shims, bus, planner.exec)
-    pending, traces, gates = Pending(), Traces(), Gates()
+    execs = ExecService(records, shims, bus, planner.exec, planner.told)
+    pending, traces, gates = Pending(), Traces(planner.told), Gates()
     health = HealthWatch(records, execs, bus, background)
 
     def start_failed(container: Container) -> None:
@@ -257,7 +257,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         pending=pending,
         traces=traces,
         gates=gates,
-        foresee=planner.foresee,
+        foresee=lambda container: planner.told(planner.foresee(container)),
         ancestors=images.ancestors,
     )
     services = Services(

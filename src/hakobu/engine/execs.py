@@ -33,8 +33,10 @@ class ExecAlreadyRan(HakobuError):
 class ExecService:
     """Creates, starts and follows execs."""
 
-    def __init__(self, records: Records, runtime: Runtime, events: Events, plan: PlanExec) -> None:
-        self._records, self._runtime, self._events, self._plan = records, runtime, events, plan
+    def __init__(
+        self, records: Records, runtime: Runtime, events: Events, plan: PlanExec, told: Callable[[Plan], Plan]
+    ) -> None:
+        self._records, self._runtime, self._events, self._plan, self._told = records, runtime, events, plan, told
         self._execs: dict[str, Exec] = {}
         self._ended: dict[str, asyncio.Future[int]] = {}
         self._ahead: tuple[str, Container, Plan] | None = None
@@ -104,7 +106,7 @@ class ExecService:
     async def plan_for(self, ref: str, spec: ExecSpec) -> Plan:
         container = self._records.get(ref)
         require(Op.EXEC, container)
-        return self._plan(container, spec)
+        return self._told(self._plan(container, spec))
 
     async def resize(self, exec_id: str, rows: int, columns: int) -> None:
         execution = self.get(exec_id)

@@ -24,8 +24,10 @@ from hakobu.runtime.plan import RuntimeInputs, plan_container, plan_exec
 from hakobu.spec import seccomp as profiles
 from hakobu.spec.container import Container
 from hakobu.spec.plan import Plan
+from hakobu.spec.resources import Resources, parse_resources
 from hakobu.spec.rootfs import Rootfs
 from hakobu.spec.runtime_config import RuntimeConfig
+from hakobu.spec.step import Json, Step
 
 _INITS = ("/usr/bin/docker-init", "/usr/bin/tini-static", "/usr/bin/tini", "/usr/bin/catatonit")
 
@@ -105,6 +107,23 @@ class Planner:
         changed = replace(config, process=process)
         program = "" if spec.privileged else self._filter(container, changed)
         return plan_exec(container.id, changed, process, program)
+
+    def told(self, plan: Plan) -> Plan:
+        """The same plan for `explain`: steps that name a cgroup have its directories and files on this machine."""
+        given = next((step.args.get("resources") for step in plan.steps if step.name == "cgroup.create"), None)
+        resources = parse_resources(given)
+        return replace(plan, steps=tuple(self._located(step, resources) for step in plan.steps))
+
+    def _located(self, step: Step, resources: Resources) -> Step:
+        if step.name not in ("cgroup.create", "cgroup.join"):
+            return step
+        cgroup = self.tree.cgroup(str(step.args["path"]))
+        facts: dict[str, Json] = {
+            "directories": [*cgroup.places(resources)],
+            "limits": [[file, value] for file, value in cgroup.limits(resources)],
+            "joined_by": [*cgroup.joined_by(resources)],
+        }
+        return replace(step, args={**step.args, **facts})
 
     @property
     def _version(self) -> int:

@@ -38,9 +38,13 @@ class Pending:
 
 
 class Traces:
-    """The plan and the results of each container's last start, for explain. Forgotten with the container."""
+    """The plan and the results of each container's last start, for explain. Forgotten with the container.
 
-    def __init__(self) -> None:
+    `told` puts a plan as explain has it (Planner.told): only when it is asked for.
+    """
+
+    def __init__(self, told: Callable[[Plan], Plan]) -> None:
+        self._told = told
         self._last: dict[str, tuple[Plan, tuple[StepResult, ...]]] = {}
 
     def keep(self, container_id: str, plan: Plan, results: tuple[StepResult, ...]) -> None:
@@ -56,7 +60,7 @@ class Traces:
         plan, results = last
         by_index = {r.index: r for r in results}
         steps: list[Json] = []
-        for index, step in enumerate(plan.steps):
+        for index, step in enumerate(self._told(plan).steps):
             told = step.to_json()
             if (result := by_index.get(index)) is not None:
                 told |= {"started_ns": result.started_ns, "took_ns": result.took_ns, "error": result.error}

@@ -113,28 +113,24 @@ def _join(args: Args, _: str) -> dict[str, str]:
 
 
 def _cgroup(args: Args, _: str) -> dict[str, str]:
-    resources = args.get("resources")
-    limits = _leaves(resources) if isinstance(resources, dict) else []
+    """What the engine says of its machine, for the layouts of v1 and v2 differ; else as v2 has it."""
+    directories = [str(path) for path in _list(args, "directories")] or [f"/sys/fs/cgroup{_text(args, 'path')}"]
+    limits = [(str(item[0]), str(item[1])) for item in _list(args, "limits") if isinstance(item, list)]
+    joined_by = [str(path) for path in _list(args, "joined_by")]
     return {
-        "path": _text(args, "path").lstrip("/"),
-        "limits": ", ".join(limits) or "–",
-        "limit_lines": "".join(f"  # {limit}" for limit in limits),
+        "directory": next((path for path in directories if "/memory" in path), directories[0]),
+        "times": _times(directories),
+        "directories": " ".join(directories),
+        "limit_writes": "  ·  ".join(f'write("{file}", "{value}")' for file, value in limits) or "write(…)  × 0",
+        "limit_lines": "".join(f"; echo {shlex.quote(value)} > {file}" for file, value in limits),
+        "join_writes": f'write("{joined_by[0]}", "0")' if joined_by else "–  (clone3: CLONE_INTO_CGROUP)",
+        "join_times": _times(joined_by),
+        "join_lines": "; ".join(f"echo $$ > {path}/cgroup.procs" for path in directories),
     }
 
 
-def _cgroup_path(args: Args, _: str) -> dict[str, str]:
-    return {"path": _text(args, "path").lstrip("/")}
-
-
-def _leaves(document: Mapping[str, Json], prefix: str = "") -> list[str]:
-    """The values of a nested document as `memory.limit 67108864`, empty ones left out."""
-    found: list[str] = []
-    for name, value in document.items():
-        if isinstance(value, dict):
-            found += _leaves(value, f"{prefix}{name}.")
-        elif value not in (None, "", [], 0, False) and name != "devices":
-            found.append(f"{prefix}{name} {shown(value)}")
-    return found
+def _times(items: list[str]) -> str:
+    return f"  × {len(items)}" if len(items) > 1 else ""
 
 
 def _idmap(args: Args, _: str) -> dict[str, str]:
@@ -272,7 +268,7 @@ def _execute(args: Args, _: str) -> dict[str, str]:
 
 _DERIVED: Mapping[str, Callable[[Args, str], dict[str, str]]] = {
     "cgroup.create": _cgroup,
-    "cgroup.join": _cgroup_path,
+    "cgroup.join": _cgroup,
     "hooks.run": _hooks,
     "namespaces.clone": _clone,
     "namespaces.join": _join,

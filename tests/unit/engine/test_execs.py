@@ -38,7 +38,7 @@ def run(between: Any = None, *, tty: bool = False) -> tuple[list[Plan], list[Pla
         return made[-1]
 
     async def body() -> None:
-        execs = ExecService(records, shim, Bus(), plan)  # pyright: ignore[reportArgumentType]
+        execs = ExecService(records, shim, Bus(), plan, lambda plan: plan)  # pyright: ignore[reportArgumentType]
         exec_id = await execs.create("web", ExecSpec(argv=("true",)))
         await asyncio.sleep(0)
         if between is not None:

@@ -5,7 +5,7 @@ import os
 import re
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from hakobu.kernel.cgroup.interface import MissingController
@@ -70,6 +70,20 @@ def pairs(text: str) -> dict[str, int]:
 
 def has(directory: str, name: str) -> bool:
     return os.path.exists(f"{directory}/{name}")
+
+
+def knows(directory: str, name: str) -> bool:
+    """Whether a cgroup has this file, or would have it: one that does not exist is asked for in its parent."""
+    while not os.path.isdir(directory) and directory != "/":
+        directory = os.path.dirname(directory)
+    return has(directory, name)
+
+
+def write_all(settings: Iterable[tuple[str, str]]) -> None:
+    """(file, value) in order; each as `write` does it."""
+    for path, value in settings:
+        directory, _, name = path.rpartition("/")
+        write(directory, name, value)
 
 
 def wait_until(condition: Callable[[], bool], what: str, path: str, poll_fd: int = -1) -> None:

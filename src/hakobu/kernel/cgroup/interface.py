@@ -81,6 +81,18 @@ class Cgroup(Protocol):
         """Sets limits; None leaves what is. `MissingController` where one cannot be set."""
         ...
 
+    def limits(self, resources: Resources) -> list[tuple[str, str]]:
+        """What `apply` writes, (file, value) in order, device rules aside. The cgroup need not exist yet."""
+        ...
+
+    def places(self, resources: Resources) -> list[str]:
+        """The directories that `create` makes for a cgroup with these limits."""
+        ...
+
+    def joined_by(self, resources: Resources) -> list[str]:
+        """The files into which a process writes itself to be moved: what `join_fds` opens."""
+        ...
+
     def clone_fd(self) -> int:
         """An O_PATH descriptor for CLONE_INTO_CGROUP, -1 where there is no v2 hierarchy; the caller closes it."""
         ...

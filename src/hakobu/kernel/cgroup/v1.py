@@ -7,12 +7,14 @@ better without any controller: killing and freezing all at once, and cloning int
 
 import os
 import signal
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeAlias
 
 from hakobu.kernel.cgroup import convert, device, stats_v1
 from hakobu.kernel.cgroup.file import (
     clean_path,
     has,
+    knows,
     number,
     pairs,
     processes,
@@ -21,11 +23,14 @@ from hakobu.kernel.cgroup.file import (
     wait_until,
     walk,
     write,
+    write_all,
 )
 from hakobu.kernel.cgroup.interface import MissingController, Stats
 from hakobu.kernel.cgroup.layout import Layout
 from hakobu.kernel.cgroup.oom import OomWatch, watch_oom_control
-from hakobu.spec.resources import BlockIO, Cpu, Memory, Resources, ThrottleDevice
+from hakobu.spec.resources import Resources, ThrottleDevice
+
+Settings: TypeAlias = Iterator[tuple[str, str]]  # the name of a file of a cgroup, what to write into it
 
 _ALWAYS: Final = frozenset(("memory", "cpu", "cpuacct", "pids", "blkio", "devices", "freezer", "name=systemd"))
 
@@ -69,13 +74,21 @@ class CgroupV1:
         return os.path.isdir(self._main())
 
     def create(self, resources: Resources) -> None:
-        wanted = _ALWAYS | convert.needed_controllers(resources)
-        for mount, controllers in self.layout.hierarchies():
-            if controllers & wanted:
-                self._make(mount, "cpuset" in controllers)
+        for mount, controllers in self._hierarchies(resources):
+            self._make(mount, "cpuset" in controllers)
         if self.layout.unified:
             self._make(self.layout.unified, False)
         self.apply(resources)
+
+    def _hierarchies(self, resources: Resources) -> list[tuple[str, frozenset[str]]]:
+        wanted = _ALWAYS | convert.needed_controllers(resources)
+        return [(mount, controllers) for mount, controllers in self.layout.hierarchies() if controllers & wanted]
+
+    def places(self, resources: Resources) -> list[str]:
+        return [mount + self.path for mount, _ in self._hierarchies(resources)] + [*filter(None, [self._unified()])]
+
+    def joined_by(self, resources: Resources) -> list[str]:
+        return [f"{mount}{self.path}/tasks" for mount, _ in self._hierarchies(resources)]
 
     def _make(self, mount: str, cpuset: bool) -> None:
         _make_directory(mount, mount + self.path, cpuset)
@@ -93,21 +106,20 @@ class CgroupV1:
         if resources.unified:
             name = next(iter(resources.unified))
             raise MissingController(name.partition(".")[0], f"{name} (a file of cgroup v2)", self.path)
-        wanted = convert.needed_controllers(resources)
-        directories = {controller: self._ensure(controller) for controller in sorted(wanted)}
-        if "memory" in directories:
-            _apply_memory(directories["memory"], resources.memory)
-        if "cpu" in directories:
-            _apply_cpu(directories["cpu"], resources.cpu)
-        if "cpuset" in directories:
-            _apply_cpuset(directories["cpuset"], resources.cpu)
-        if "pids" in directories:
-            write(directories["pids"], "pids.max", convert.pids_max(resources.pids_limit or 0))
-        if "blkio" in directories:
-            _apply_block_io(directories["blkio"], resources.block_io)
+        for controller in sorted(convert.needed_controllers(resources)):
+            self._ensure(controller)
+        write_all(self.limits(resources))
         if resources.devices:
-            device.write_v1(directories["devices"], resources.devices)
-        _apply_rest(directories, resources)
+            device.write_v1(self._directory("devices"), resources.devices)
+
+    def limits(self, resources: Resources) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        needed = convert.needed_controllers(resources)
+        for controller, settings in _LIMITS.items():
+            if controller in needed:
+                directory = self._directory(controller)
+                found += [(f"{directory}/{name}", value) for name, value in settings(directory, resources)]
+        return found
 
     def clone_fd(self) -> int:
         unified = self._unified()
@@ -230,7 +242,8 @@ def _make_directory(mount: str, directory: str, cpuset: bool) -> None:
                 write(directory, name, read(os.path.dirname(directory), name).strip())
 
 
-def _apply_memory(directory: str, memory: Memory) -> None:
+def _memory(directory: str, resources: Resources) -> Settings:
+    memory = resources.memory
     limits = [
         (name, value)
         for name, value in (
@@ -239,26 +252,27 @@ def _apply_memory(directory: str, memory: Memory) -> None:
         )
         if value is not None
     ]
-    if not has(directory, "memory.memsw.limit_in_bytes"):  # no swap accounting: memory alone is limited, as by Docker
+    if not knows(directory, "memory.memsw.limit_in_bytes"):  # no swap accounting: memory alone is limited, as by Docker
         del limits[memory.limit is not None :]
     # The kernel wants memory <= memory + swap at every moment, so the order depends on the direction.
     if len(limits) == 2 and _is_raised(read(directory, "memory.memsw.limit_in_bytes"), memory.swap):
         limits.reverse()
     for name, value in limits:
-        write(directory, name, str(value))
+        yield name, str(value)
     if memory.reservation is not None:
-        write(directory, "memory.soft_limit_in_bytes", str(memory.reservation))
+        yield "memory.soft_limit_in_bytes", str(memory.reservation)
     if memory.swappiness is not None:
-        write(directory, "memory.swappiness", str(memory.swappiness))
+        yield "memory.swappiness", str(memory.swappiness)
     if memory.disable_oom_killer:
-        write(directory, "memory.oom_control", "1")
+        yield "memory.oom_control", "1"
 
 
 def _is_raised(now: str, wanted: int | None) -> bool:
     return wanted is not None and (wanted < 0 or wanted > number(now))
 
 
-def _apply_cpu(directory: str, cpu: Cpu) -> None:
+def _cpu(directory: str, resources: Resources) -> Settings:
+    cpu = resources.cpu
     period_and_quota: list[tuple[str, int | None]] = [
         ("cpu.cfs_period_us", cpu.period),
         ("cpu.cfs_quota_us", cpu.quota),
@@ -275,23 +289,24 @@ def _apply_cpu(directory: str, cpu: Cpu) -> None:
         ("cpu.idle", cpu.idle),
     ):
         if value is not None and (name != "cpu.cfs_period_us" or value):
-            write(directory, name, str(value))
+            yield name, str(value)
 
 
-def _apply_cpuset(directory: str, cpu: Cpu) -> None:
-    if cpu.cpus:
-        write(directory, "cpuset.cpus", cpu.cpus)
-    if cpu.mems:
-        write(directory, "cpuset.mems", cpu.mems)
+def _cpuset(_: str, resources: Resources) -> Settings:
+    if resources.cpu.cpus:
+        yield "cpuset.cpus", resources.cpu.cpus
+    if resources.cpu.mems:
+        yield "cpuset.mems", resources.cpu.mems
 
 
-def _apply_block_io(directory: str, block: BlockIO) -> None:
-    prefix = "blkio" if has(directory, "blkio.weight") else "blkio.bfq"
+def _block_io(directory: str, resources: Resources) -> Settings:
+    block = resources.block_io
+    prefix = "blkio" if knows(directory, "blkio.weight") else "blkio.bfq"
     if block.weight:
-        write(directory, f"{prefix}.weight", str(block.weight))
+        yield f"{prefix}.weight", str(block.weight)
     for item in block.weight_device:
         if item.weight:
-            write(directory, f"{prefix}.weight_device", f"{item.major}:{item.minor} {item.weight}")
+            yield f"{prefix}.weight_device", f"{item.major}:{item.minor} {item.weight}"
     throttles: tuple[tuple[str, tuple[ThrottleDevice, ...]], ...] = (
         ("read_bps", block.throttle_read_bps_device),
         ("write_bps", block.throttle_write_bps_device),
@@ -300,18 +315,45 @@ def _apply_block_io(directory: str, block: BlockIO) -> None:
     )
     for name, devices in throttles:
         for item in devices:
-            write(directory, f"blkio.throttle.{name}_device", f"{convert.device_number(item)} {item.rate}")
+            yield f"blkio.throttle.{name}_device", f"{convert.device_number(item)} {item.rate}"
 
 
-def _apply_rest(directories: dict[str, str], resources: Resources) -> None:
+def _pids(_: str, resources: Resources) -> Settings:
+    yield "pids.max", convert.pids_max(resources.pids_limit or 0)
+
+
+def _hugetlb(_: str, resources: Resources) -> Settings:
     for page in resources.hugepage_limits:
-        write(directories["hugetlb"], f"hugetlb.{page.page_size}.limit_in_bytes", str(page.limit))
+        yield f"hugetlb.{page.page_size}.limit_in_bytes", str(page.limit)
+
+
+def _net_cls(_: str, resources: Resources) -> Settings:
     if resources.network_class_id is not None:
-        write(directories["net_cls"], "net_cls.classid", str(resources.network_class_id))
+        yield "net_cls.classid", str(resources.network_class_id)
+
+
+def _net_prio(_: str, resources: Resources) -> Settings:
     for interface, priority in resources.network_priorities.items():
-        write(directories["net_prio"], "net_prio.ifpriomap", f"{interface} {priority}")
+        yield "net_prio.ifpriomap", f"{interface} {priority}"
+
+
+def _rdma(_: str, resources: Resources) -> Settings:
     for name, limits in resources.rdma.items():
-        write(directories["rdma"], "rdma.max", rdma_line(name, dict(limits)))
+        yield "rdma.max", rdma_line(name, dict(limits))
+
+
+# What each controller's files are set to, given the cgroup's directory there; in the order in which they are written.
+_LIMITS: Final[Mapping[str, Callable[[str, Resources], Settings]]] = {
+    "memory": _memory,
+    "cpu": _cpu,
+    "cpuset": _cpuset,
+    "pids": _pids,
+    "blkio": _block_io,
+    "hugetlb": _hugetlb,
+    "net_cls": _net_cls,
+    "net_prio": _net_prio,
+    "rdma": _rdma,
+}
 
 
 def rdma_line(device_name: str, limits: dict[str, int]) -> str:

@@ -6,12 +6,14 @@ is never joined by anybody. Devices have no controller file: their rules are a B
 
 import errno
 import os
+from collections.abc import Iterator
 from typing import Final
 
 from hakobu.kernel.cgroup import convert, device
 from hakobu.kernel.cgroup.file import (
     clean_path,
     has,
+    knows,
     number,
     pairs,
     processes,
@@ -19,6 +21,7 @@ from hakobu.kernel.cgroup.file import (
     remove_tree,
     wait_until,
     write,
+    write_all,
 )
 from hakobu.kernel.cgroup.interface import CpuStats, IoEntry, MemoryStats, MissingController, Stats
 from hakobu.kernel.cgroup.layout import Layout
@@ -88,20 +91,24 @@ class CgroupV2:
 
     def apply(self, resources: Resources) -> None:
         self._require(resources)
-        self._apply_memory(resources.memory)
-        self._apply_cpu(resources.cpu)
-        self._apply_io(resources.block_io)
-        if resources.pids_limit is not None:
-            self._write("pids.max", convert.pids_max(resources.pids_limit))
-        for page in resources.hugepage_limits:
-            self._write(f"hugetlb.{page.page_size}.max", str(page.limit))
-        for name, limits in resources.rdma.items():
-            self._write("rdma.max", rdma_line(name, dict(limits)))
+        write_all(self.limits(resources))
         if resources.devices:
             device.attach(self._directory, resources.devices)
-        for name, value in resources.unified.items():
-            for line in value.split("\n"):
-                self._write(name, line)
+
+    def places(self, resources: Resources) -> list[str]:
+        return [self._directory]
+
+    def joined_by(self, resources: Resources) -> list[str]:
+        return []
+
+    def limits(self, resources: Resources) -> list[tuple[str, str]]:
+        found = [*self._memory(resources.memory), *_cpu_limits(resources.cpu), *self._io(resources.block_io)]
+        if resources.pids_limit is not None:
+            found.append(("pids.max", convert.pids_max(resources.pids_limit)))
+        found += [(f"hugetlb.{page.page_size}.max", str(page.limit)) for page in resources.hugepage_limits]
+        found += [("rdma.max", rdma_line(name, dict(limits))) for name, limits in resources.rdma.items()]
+        found += [(name, line) for name, value in resources.unified.items() for line in value.split("\n")]
+        return [(f"{self._directory}/{name}", value) for name, value in found]
 
     def _write(self, name: str, value: str) -> None:
         write(self._directory, name, value)
@@ -123,43 +130,28 @@ class CgroupV2:
         if resources.cpu.realtime_runtime or resources.cpu.realtime_period:
             raise MissingController("cpu", "cpu.rt_runtime_us (not in cgroup v2)", self.path)
 
-    def _apply_memory(self, memory: Memory) -> None:
+    def _memory(self, memory: Memory) -> Iterator[tuple[str, str]]:
         try:
             swap = convert.swap_max(memory)
         except ValueError as error:
             raise OSError(errno.EINVAL, f"cgroup: memory.swap.max: {error}", self.path) from error
         # Without swap accounting memory alone is limited, as Docker does it.
-        if swap is not None and has(self._directory, "memory.swap.max"):
-            self._write("memory.swap.max", swap)
+        if swap is not None and knows(self._directory, "memory.swap.max"):
+            yield "memory.swap.max", swap
         if memory.limit is not None:
-            self._write("memory.max", convert.limit(memory.limit))
+            yield "memory.max", convert.limit(memory.limit)
         if memory.reservation is not None:
-            self._write("memory.low", convert.limit(memory.reservation))
+            yield "memory.low", convert.limit(memory.reservation)
 
-    def _apply_cpu(self, cpu: Cpu) -> None:
-        if cpu.idle is not None:
-            self._write("cpu.idle", str(cpu.idle))
-        if cpu.shares and not cpu.idle:
-            self._write("cpu.weight", str(convert.cpu_weight(cpu.shares)))
-        limit = convert.cpu_max(cpu.quota, cpu.period)
-        if limit is not None:
-            self._write("cpu.max", limit)
-        if cpu.burst is not None:
-            self._write("cpu.max.burst", str(cpu.burst))
-        if cpu.cpus:
-            self._write("cpuset.cpus", cpu.cpus)
-        if cpu.mems:
-            self._write("cpuset.mems", cpu.mems)
-
-    def _apply_io(self, block: BlockIO) -> None:
-        bfq = has(self._directory, "io.bfq.weight")
+    def _io(self, block: BlockIO) -> Iterator[tuple[str, str]]:
+        bfq = knows(self._directory, "io.bfq.weight")
+        name = "io.bfq.weight" if bfq else "io.weight"
         if block.weight:
-            weight = block.weight if bfq else convert.io_weight(block.weight)
-            self._write("io.bfq.weight" if bfq else "io.weight", str(weight))
+            yield name, str(block.weight if bfq else convert.io_weight(block.weight))
         for item in block.weight_device:
             if item.weight:
                 weight = item.weight if bfq else convert.io_weight(item.weight)
-                self._write("io.bfq.weight" if bfq else "io.weight", f"{item.major}:{item.minor} {weight}")
+                yield name, f"{item.major}:{item.minor} {weight}"
         for key, devices in (
             ("rbps", block.throttle_read_bps_device),
             ("wbps", block.throttle_write_bps_device),
@@ -167,7 +159,7 @@ class CgroupV2:
             ("wiops", block.throttle_write_iops_device),
         ):
             for throttle in devices:
-                self._write("io.max", f"{convert.device_number(throttle)} {key}={throttle.rate or 'max'}")
+                yield "io.max", f"{convert.device_number(throttle)} {key}={throttle.rate or 'max'}"
 
     def clone_fd(self) -> int:
         return os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -262,3 +254,19 @@ def _io(text: str) -> tuple[tuple[IoEntry, ...], tuple[IoEntry, ...]]:
                 which, op = _IO_KEYS[key]
                 found[which].append(IoEntry(int(major), int(minor), op, int(value)))
     return tuple(found[0]), tuple(found[1])
+
+
+def _cpu_limits(cpu: Cpu) -> Iterator[tuple[str, str]]:
+    if cpu.idle is not None:
+        yield "cpu.idle", str(cpu.idle)
+    if cpu.shares and not cpu.idle:
+        yield "cpu.weight", str(convert.cpu_weight(cpu.shares))
+    limit = convert.cpu_max(cpu.quota, cpu.period)
+    if limit is not None:
+        yield "cpu.max", limit
+    if cpu.burst is not None:
+        yield "cpu.max.burst", str(cpu.burst)
+    if cpu.cpus:
+        yield "cpuset.cpus", cpu.cpus
+    if cpu.mems:
+        yield "cpuset.mems", cpu.mems
