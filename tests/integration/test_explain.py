@@ -137,3 +137,4 @@ def test_the_files_shown_for_a_limit_hold_it(engine: Daemon) -> None:
     assert any('"67108864"' in call for call in next(s for s in before if s["name"] == "cgroup.create")["syscalls"])
     joined = next(step for step in steps if step["name"] == "cgroup.join")["syscalls"][0]
     assert "CLONE_INTO_CGROUP" in joined or Path(re.search(r'write\("([^"]+)"', joined)[1]).exists()  # type: ignore[index]
+    engine.hakobu("rm", "-f", "limited")
