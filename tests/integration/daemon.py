@@ -74,19 +74,19 @@ class Daemon:
     def load(self, name: str) -> None:
         self.hakobu("load", "-q", "-i", str(image_archive(name)))
 
-    def hakobu(self, *argv: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        return self._client([sys.executable, "-I", "-m", "hakobu.cli.main"], argv, check)
+    def hakobu(self, *argv: str, check: bool = True, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+        return self._client([sys.executable, "-I", "-m", "hakobu.cli.main"], argv, check, stdin)
 
-    def docker(self, *argv: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def docker(self, *argv: str, check: bool = True, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         program = shutil.which("docker")
         assert program, "no docker command on PATH: apt install docker.io"
-        return self._client([program], argv, check)
+        return self._client([program], argv, check, stdin)
 
-    def _client(self, program: list[str], argv: tuple[str, ...], check: bool) -> "subprocess.CompletedProcess[str]":
+    def _client(
+        self, program: list[str], argv: tuple[str, ...], check: bool, stdin: str
+    ) -> "subprocess.CompletedProcess[str]":
         environment = {**os.environ, "HAKOBU_HOST": self.url, "DOCKER_HOST": self.url}
-        done = subprocess.run(
-            [*program, *argv], env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=ROOT
-        )
+        done = subprocess.run([*program, *argv], env=environment, capture_output=True, text=True, input=stdin, cwd=ROOT)
         if check:
             assert done.returncode == 0, f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done

@@ -71,6 +71,18 @@ def _values(value: list[str] | dict[str, bool]) -> tuple[str, ...]:
     return tuple(value) if isinstance(value, list) else tuple(name for name, wanted in value.items() if wanted)
 
 
+def platform(request: Request) -> str:
+    """`os/architecture[/variant]`, of Docker's JSON object or of that form itself; empty where none is given."""
+    raw = text(request, "platform")
+    if not raw.startswith("{"):
+        return raw
+    try:
+        given = msgspec.json.decode(raw.encode(), type=dict[str, str | list[str] | None])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid(f"failed to parse platform: {error}", field="platform") from error
+    return "/".join(str(given[key]) for key in ("os", "architecture", "variant") if given.get(key))
+
+
 def detach_keys(raw: str) -> bytes:
     """`ctrl-p,ctrl-q` or `a,ctrl-c` as the bytes a terminal sends; empty means the default sequence."""
     if not raw:

@@ -21,7 +21,7 @@ JSON_LIMIT_BYTES = 16 << 20
 OWN_PREFIX = "/hakobu/v1/"
 """Of what Docker has no word for; its resources are one level deeper."""
 
-_SLASHED = frozenset({"images", "distribution", "plugins"})
+_SLASHED = frozenset({"images", "distribution", "plugins", "hakobu/v1/images"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hakobu.api.handlers import (
     network,
     plan,
     plugin,
+    registry,
     stream,
     swarm,
     system,
@@ -37,4 +38,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *plugin.ROUTES,
     *swarm.ROUTES,
     *debug.ROUTES,
+    *registry.ROUTES,
 )

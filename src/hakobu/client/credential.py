@@ -31,27 +31,36 @@ def read_config(directory: str) -> Json:
 def registry_auth(config: Json, host: str) -> str:
     """The value of `X-Registry-Auth` for a registry's host; empty where nobody is logged in."""
     key = HUB_KEY if host == "docker.io" else host
-    login = _from_helper(config, key) or _from_file(config, key)
+    login = login_of(config, key)
     if not login:
         return ""
     login["serveraddress"] = key
     return b2a_base64(encode(login), newline=False).decode().replace("+", "-").replace("/", "_")
 
 
+def login_of(config: Json, key: str) -> Json:
+    """User and password or a token for a registry as the configuration calls it; empty where there is none."""
+    return _from_helper(config, key) or _from_file(config, key)
+
+
+def helper_of(config: Json, key: str) -> str:
+    """The credential helper that keeps a registry's login; empty where the file does."""
+    name: Any = object_of(config.get("credHelpers")).get(key) or config.get("credsStore")
+    return str(name) if name and "/" not in str(name) else ""
+
+
 def _from_file(config: Json, key: str) -> Json:
     logins: Json = object_of(config.get("auths"))
     entry: Json = logins.get(key) or logins.get(f"https://{key}") or logins.get(f"https://{key}/v1/") or {}
+    user, _, secret = a2b_base64(str(entry.get("auth") or "")).decode("utf-8", "replace").partition(":")
     if entry.get("identitytoken"):
-        return {"identitytoken": entry["identitytoken"]}
-    if not entry.get("auth"):
-        return {}
-    user, _, secret = a2b_base64(str(entry["auth"])).decode("utf-8", "replace").partition(":")
-    return {"username": user, "password": secret.rstrip("\0")}
+        return {"username": user, "identitytoken": entry["identitytoken"]}
+    return {"username": user, "password": secret.rstrip("\0")} if user else {}
 
 
 def _from_helper(config: Json, key: str) -> Json:
-    name: Any = object_of(config.get("credHelpers")).get(key) or config.get("credsStore")
-    if not name or "/" in str(name):
+    name = helper_of(config, key)
+    if not name:
         return {}
     import subprocess
 

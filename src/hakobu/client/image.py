@@ -34,9 +34,24 @@ class Images:
         headers = {"X-Registry-Auth": registry_auth} if registry_auth else {}
         return self._transport.open("POST", "/images/create", query, headers=headers)
 
-    def push(self, image: str, tag: str = "", *, registry_auth: str = "") -> Response:
+    def push(self, image: str, tag: str = "", *, platform: str = "", registry_auth: str = "") -> Response:
+        """All tags of the repository where none is given."""
         headers = {"X-Registry-Auth": registry_auth or "e30="}
-        return self._transport.open("POST", _path(image, "/push"), {"tag": tag or None}, headers=headers)
+        query = {"tag": tag or None, "platform": _platform(platform)}
+        return self._transport.open("POST", _path(image, "/push"), query, headers=headers)
+
+    def search(
+        self, term: str, *, limit: int = 0, filters: Filters | None = None, registry_auth: str = ""
+    ) -> list[Json]:
+        """Repositories of Docker Hub, or of the registry that the term begins with (`host:port/word`)."""
+        query = {"term": term, "limit": limit or None, "filters": encode_filters(filters)}
+        headers = {"X-Registry-Auth": registry_auth} if registry_auth else {}
+        return self._transport.call("GET", "/images/search", query, headers=headers)
+
+    def distribution(self, image: str, *, registry_auth: str = "") -> Json:
+        """Descriptor and platforms of what a name stands for at its registry now."""
+        headers = {"X-Registry-Auth": registry_auth} if registry_auth else {}
+        return self._transport.call("GET", f"/distribution/{quote_path(image)}/json", headers=headers)
 
     def import_(
         self,
@@ -76,6 +91,15 @@ class Images:
 
     def prune(self, filters: Filters | None = None) -> Json:
         return self._transport.call("POST", "/images/prune", {"filters": encode_filters(filters)})
+
+
+def _platform(text: str) -> str | None:
+    """`os[/architecture[/variant]]` as Docker's JSON object."""
+    if not text:
+        return None
+    from hakobu.client.codec import encode
+
+    return encode(dict(zip(("os", "architecture", "variant"), text.split("/"), strict=False))).decode()
 
 
 def _path(image: str, action: str = "") -> str:

@@ -261,10 +261,18 @@ class Transport:
         else:
             connection.close()
 
-    def call(self, method: str, path: str, query: Mapping[str, QueryValue] | None = None, body: object = None) -> Any:
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, QueryValue] | None = None,
+        body: object = None,
+        *,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
         """Sends a JSON body (None: none) and gives the decoded answer (None where it is empty)."""
         data = None if body is None else codec.encode(body)
-        with self.open(method, path, query, data) as response:
+        with self.open(method, path, query, data, headers=headers) as response:
             answer = response.read()
         try:
             return codec.decode(answer) if answer.strip() else None

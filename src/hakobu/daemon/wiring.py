@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from hakobu.daemon.rehearsal import rehearse
@@ -32,8 +33,10 @@ from hakobu.engine.networks import NetworkService
 from hakobu.engine.observing import CgroupFreezer, Observer
 from hakobu.engine.planning import Planner
 from hakobu.engine.pulling import RegistryPuller
+from hakobu.engine.pushing import RegistryPusher
 from hakobu.engine.records import Records
 from hakobu.engine.recovery import Recovery, stale
+from hakobu.engine.registries import RegistryService, registry_settings
 from hakobu.engine.removing import Remover
 from hakobu.engine.roots import ContainerRoots
 from hakobu.engine.services import Services
@@ -227,8 +230,15 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         remover.remove_ended,
         health.end,
     )
-    puller = RegistryPuller(stores, config, bus)
-    images = ImageService(stores, records, bus, puller, streaming)
+    registries, layer_threads = registry_settings(config), ThreadPoolExecutor(8, "hakobu-layers")
+    images = ImageService(
+        stores,
+        records,
+        bus,
+        RegistryPuller(stores, registries, bus, layer_threads),
+        RegistryPusher(stores, registries, bus, layer_threads),
+        streaming,
+    )
     creator = Creator(
         records,
         roots,
@@ -267,17 +277,8 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         networks=NetworkService(instance, book, records, networking, thread, endpoints, shims, bus),
         volumes=VolumeService(stores, records, bus),
         events=bus,
-        system=SystemService(
-            config,
-            records,
-            stores,
-            bus,
-            tree,
-            _instance_id(stores),
-            lambda: len(background),
-            puller.authenticate,
-            health,
-        ),
+        system=SystemService(config, records, stores, bus, tree, _instance_id(stores), lambda: len(background), health),
+        registries=RegistryService(registries),
     )
     recovery = Recovery(records, shims, monitor, starter, health, endpoints, bus, planner.cgroup)
     return Engine(

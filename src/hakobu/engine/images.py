@@ -36,11 +36,19 @@ class ImageInUse(HakobuError):
 
 
 class ImageService:
-    """Implements `services.Images` but for pull and push, which it is given."""
+    """Implements `services.Images`; what pulls and pushes it is given."""
 
-    def __init__(self, stores: Stores, records: Records, events: Events, pull: "Puller", spawn_reader: "Spawn") -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        records: Records,
+        events: Events,
+        puller: "Puller",
+        pusher: "Pusher",
+        spawn_reader: "Spawn",
+    ) -> None:
         self._stores, self._records, self._events = stores, records, events
-        self._puller, self._spawn = pull, spawn_reader
+        self._puller, self._pusher, self._spawn = puller, pusher, spawn_reader
 
     # Reading
 
@@ -130,8 +138,10 @@ class ImageService:
         finally:
             await self._collect_owed()
 
-    async def push(self, repository: str, tag: str, *, auth: Mapping[str, str] | None, progress: Progress) -> None:
-        await self._puller.push(repository, tag, auth=auth, progress=progress)
+    async def push(
+        self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
+    ) -> None:
+        await self._pusher.push(repository, tag, platform=platform, auth=auth, progress=progress)
 
     async def load(self, upload: Upload, *, progress: Progress) -> Sequence[str]:
         loop = asyncio.get_running_loop()
@@ -351,13 +361,19 @@ def named(repository: str, tag: str) -> Reference:
 
 
 class Puller(Protocol):
-    """What fetches from and sends to registries."""
+    """What fetches from registries."""
 
     async def pull(
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
     ) -> None: ...
 
-    async def push(self, repository: str, tag: str, *, auth: Mapping[str, str] | None, progress: Progress) -> None: ...
+
+class Pusher(Protocol):
+    """What sends to registries."""
+
+    async def push(
+        self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
+    ) -> None: ...
 
 
 Spawn = Callable[[Callable[[int], None]], Archive]

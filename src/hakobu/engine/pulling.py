@@ -1,17 +1,14 @@
-"""Images from and to registries: the registry's client and the store, put together.
+"""Images from registries: the registry's client and the store, put together.
 
 One name is pulled once at a time: a second request for it waits and then finds the layers there.
 """
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from hakobu.engine.announce import object_event
-from hakobu.engine.config import EngineConfig
 from hakobu.engine.services import Events, Progress
 from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.registry.blob import Sink
@@ -19,41 +16,21 @@ from hakobu.registry.credentials import Credentials
 from hakobu.registry.endpoint import RegistrySettings
 from hakobu.registry.failure import BlobMismatch
 from hakobu.registry.pull import Resolved, pull
-from hakobu.registry.push import log_in, push
 from hakobu.spec.descriptor import Descriptor
 from hakobu.spec.digest import Digest
 from hakobu.spec.platform import Platform
-from hakobu.spec.reference import DEFAULT_DOMAIN, Reference
+from hakobu.spec.reference import Reference
 from hakobu.store.imagebook import ImageRecord
 from hakobu.store.inflow import LayerInflow
 from hakobu.store.open import Stores
 from hakobu.store.pool import WorkerFailed
-from hakobu.store.recompress import compressed
-
-_BLOCK = 1 << 20
-_HUB_SERVERS = ("", "https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
-
-
-class NothingToPush(HakobuError):
-    kind = Kind.NOT_FOUND
-
-    def __init__(self, repository: str) -> None:
-        super().__init__(f"An image does not exist locally with the tag: {repository}")
 
 
 class RegistryPuller:
-    """What `ImageService` asks for pull and push, on aiohttp and the store's workers."""
+    """What `ImageService` asks for pulls, on aiohttp and the store's workers."""
 
-    def __init__(self, stores: Stores, config: EngineConfig, events: Events) -> None:
-        self._stores, self._events = stores, events
-        self._settings = RegistrySettings(
-            mirrors=config.mirrors,
-            insecure=config.insecure_registries,
-            max_downloads=config.max_downloads,
-            max_uploads=config.max_uploads,
-            attempts=config.max_download_attempts,
-        )
-        self._threads = ThreadPoolExecutor(8, "hakobu-layers")
+    def __init__(self, stores: Stores, settings: RegistrySettings, events: Events, threads: ThreadPoolExecutor) -> None:
+        self._stores, self._settings, self._events, self._threads = stores, settings, events, threads
         self._locks: dict[str, asyncio.Lock] = {}
         self._under_way = 0
 
@@ -84,58 +61,6 @@ class RegistryPuller:
             self._events, "image", "pull", resolved.reference.familiar, name=resolved.reference.familiar_repository
         )
 
-    async def push(self, repository: str, tag: str, *, auth: Mapping[str, str] | None, progress: Progress) -> None:
-        """One tag, or all the repository has."""
-        base = Reference.parse_repository(repository)
-        names = [base.with_tag(tag)] if tag else self._tags_of(base)
-        found = [(name, self._stores.images.find(str(name))) for name in names]
-        if not found or any(record is None for _, record in found):
-            raise NothingToPush(base.familiar_repository if not tag else names[0].familiar_repository)
-        for name, record in found:
-            if record is not None:
-                await self._push_one(name, record, Credentials.from_auth(auth), progress)
-
-    def _tags_of(self, base: Reference) -> list[Reference]:
-        tags = (t for i in self._stores.images.all() for t in self._stores.images.tags_of(i.id))
-        return [r for r in map(Reference.parse, tags) if r.repository == base.repository]
-
-    async def _push_one(
-        self, reference: Reference, record: ImageRecord, credentials: Credentials, progress: Progress
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        manifest = await asyncio.to_thread(self._stores.archives.manifest, record)
-        paths = {manifest.config.digest: self._stores.content.path(manifest.config.digest)}
-        labels: dict[Digest, str] = {}
-        async with contextlib.AsyncExitStack() as held:
-            layers: list[Descriptor] = []
-            for diff_id, layer in zip(record.diff_ids, manifest.layers, strict=True):
-                packing = compressed(self._stores.content, layer)
-                ready, path = await loop.run_in_executor(self._threads, packing.__enter__)
-                held.callback(packing.__exit__, None, None, None)
-                layers.append(ready)
-                paths[ready.digest] = path
-                labels[ready.digest] = Digest.parse(diff_id).hex[:12]
-            pushed = await push(
-                reference,
-                replace(manifest, layers=tuple(layers)),
-                lambda blob: _read(paths[blob.digest]),
-                credentials=credentials,
-                settings=self._settings,
-                tell=progress,
-                labels=labels,
-            )
-        known = replace(record, digests=(f"{reference.repository}@{pushed.digest}",))
-        await asyncio.to_thread(self._stores.images.put, known)
-        object_event(self._events, "image", "push", reference.familiar, name=reference.familiar_repository)
-
-    async def authenticate(self, auth: Mapping[str, str]) -> str:
-        """`docker login`: tries the credentials where they are for."""
-        credentials = Credentials.from_auth(auth)
-        server = credentials.server.strip().rstrip("/") if credentials.server not in _HUB_SERVERS else ""
-        domain = server.removeprefix("https://").removeprefix("http://").partition("/")[0] or DEFAULT_DOMAIN
-        Reference.parse(f"{domain}/login")
-        return await log_in(domain, credentials, self._settings)
-
 
 class _Target:
     """The store as `registry.pull` sees it."""
@@ -161,7 +86,7 @@ class _Target:
         )
 
     def _named(self, resolved: Resolved, record: ImageRecord) -> bool:
-        return f"{resolved.reference.repository}@{resolved.digest}" in record.digests
+        return f"{resolved.reference.repository}@{resolved.named.digest}" in record.digests
 
     async def commit(self, resolved: Resolved) -> None:
         await asyncio.to_thread(self._record, resolved)
@@ -169,7 +94,7 @@ class _Target:
     def _record(self, resolved: Resolved) -> None:
         content, known = self._stores.content, self._stores.snapshots.known_layers()
         config_digest = content.put(resolved.config_bytes, resolved.manifest.config.digest)
-        manifest_digest = content.put(resolved.manifest_bytes)
+        manifest_digest = content.put(resolved.document.data)
         sizes = tuple(known[str(d)][1] for d in resolved.config.diff_ids)
         record = ImageRecord(
             id=str(config_digest),
@@ -178,7 +103,7 @@ class _Target:
             layers=tuple(str(layer.digest) for layer in resolved.manifest.layers),
             size_bytes=sum(sizes),
             layer_sizes=sizes,
-            digests=(f"{resolved.reference.repository}@{resolved.digest}",),
+            digests=(f"{resolved.reference.repository}@{resolved.named.digest}",),
             manifest=str(manifest_digest),
         )
         names = (resolved.reference,) if resolved.reference.digest is None else ()
@@ -210,16 +135,6 @@ class _Inflow:
 
     async def abandon(self) -> None:
         await self._inflow.abandon()
-
-
-async def _read(path: str) -> AsyncIterator[bytes]:
-    """In blocks, read in a thread: a disk may take its time."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        while block := await asyncio.to_thread(os.read, fd, _BLOCK):
-            yield block
-    finally:
-        os.close(fd)
 
 
 def _reference(repository: str, tag: str) -> Reference:

@@ -13,6 +13,7 @@ from hakobu.spec.container import Container, ContainerSpec, EndpointSpec, Limits
 from hakobu.spec.event import Event
 from hakobu.spec.network import Network, NetworkSpec
 from hakobu.spec.plan import Attachment, Plan
+from hakobu.spec.remote import Described, Document, Hit
 from hakobu.spec.step import Json
 from hakobu.spec.upload import Upload
 from hakobu.spec.volume import Volume
@@ -263,7 +264,12 @@ class Images(Protocol):
     async def pull(
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
     ) -> None: ...
-    async def push(self, repository: str, tag: str, *, auth: Mapping[str, str] | None, progress: Progress) -> None: ...
+    async def push(
+        self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
+    ) -> None:
+        """Without a tag all the repository has."""
+        ...
+
     async def load(self, upload: Upload, *, progress: Progress) -> Sequence[str]:
         """Reads a Docker or OCI archive (plain or compressed); returns what to print for each image."""
         ...
@@ -370,9 +376,23 @@ class System(Protocol):
         """`layers_size`, and what the resources' own services do not already say."""
         ...
 
-    async def authenticate(self, auth: Mapping[str, str]) -> str:
-        """Tries a login at a registry; returns its status text."""
+
+class Registries(Protocol):
+    async def authenticate(self, auth: Mapping[str, str]) -> tuple[str, str]:
+        """Tries a login at a registry; its status text, and an identity token where the registry gives one."""
         ...
+
+    async def describe(self, name: str, auth: Mapping[str, str] | None) -> Described:
+        """What a name stands for at its registry now."""
+        ...
+
+    async def documents(self, name: str, auth: Mapping[str, str] | None) -> Sequence[Document]:
+        """The manifest or index of a name, and behind an index all of its manifests."""
+        ...
+
+    async def search(
+        self, term: str, *, limit: int = 0, filters: Filters | None = None, auth: Mapping[str, str] | None = None
+    ) -> Sequence[Hit]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,3 +406,4 @@ class Services:
     volumes: Volumes
     events: Events
     system: System
+    registries: Registries

@@ -3,7 +3,7 @@
 import os
 import platform
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import hakobu
@@ -34,7 +34,6 @@ class SystemService:
     tree: Tree
     instance_id: str
     tasks: Callable[[], int]
-    log_in: Callable[[Mapping[str, str]], Awaitable[str]]
     health: HealthWatch
 
     def facts(self) -> SystemFacts:
@@ -93,9 +92,6 @@ class SystemService:
     async def disk_usage(self) -> Mapping[str, Json]:
         layers = self.stores.snapshots.known_layers()
         return {"layers_size": sum(size for _, size in layers.values())}
-
-    async def authenticate(self, auth: Mapping[str, str]) -> str:
-        return await self.log_in(auth)
 
 
 def _os_release() -> dict[str, str]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from hakobu.spec.reference import DEFAULT_DOMAIN
 
 HUB = "registry-1.docker.io"
-_LEGACY_AUTH_KEY = "https://index.docker.io/v1/"
+_HUB_INDEX = "index.docker.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,18 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class RegistrySettings:
-    """What the daemon's configuration says: mirrors of Docker Hub, and registries without (proper) TLS."""
+    """What the daemon's configuration says: mirrors of Docker Hub, and registries without (proper) TLS.
+
+    A blob of more than `chunk_bytes` is uploaded in parts of that size.
+    """
 
     mirrors: tuple[str, ...] = ()
     insecure: tuple[str, ...] = ()
     max_downloads: int = 3
     max_uploads: int = 5
     attempts: int = 5
+    chunk_bytes: int = 32 << 20
+    certificates: tuple[str, ...] = ("/etc/hakobu/certs.d", "/etc/docker/certs.d")
 
 
 def endpoints(domain: str, settings: RegistrySettings, *, for_push: bool = False) -> tuple[Endpoint, ...]:
@@ -60,6 +65,11 @@ def endpoints(domain: str, settings: RegistrySettings, *, for_push: bool = False
         else:
             found.append(Endpoint(url, not is_insecure(urlsplit(url).netloc, settings.insecure), mirror=True))
     return (*found, Endpoint(f"https://{HUB}"))
+
+
+def searched(domain: str, settings: RegistrySettings) -> tuple[Endpoint, ...]:
+    """Where the first version's search is; Docker Hub keeps it on a host of its own."""
+    return (Endpoint(f"https://{_HUB_INDEX}"),) if domain == DEFAULT_DOMAIN else _direct(domain, settings)
 
 
 def _direct(authority: str, settings: RegistrySettings) -> tuple[Endpoint, ...]:

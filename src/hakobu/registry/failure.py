@@ -10,7 +10,9 @@ class RegistryUnreachable(HakobuError):
     kind = Kind.UNAVAILABLE
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f'Get "{url}": {reason}', hint="is the machine online, and is the registry's name right?")
+        online = "is the machine online, and is the registry's name right?"
+        trust = "lay its authority's certificate down as /etc/docker/certs.d/<registry>/ca.crt to trust it"
+        super().__init__(f'Get "{url}": {reason}', hint=trust if reason.startswith("tls: ") else online)
         self.url = url
 
 

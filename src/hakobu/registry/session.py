@@ -12,14 +12,14 @@ import json
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
 from hakobu.errors import HakobuError
 from hakobu.registry.challenge import Challenge, may_ask, may_send_credentials, parse_challenges
 from hakobu.registry.credentials import Credentials
-from hakobu.registry.endpoint import Endpoint, RegistrySettings, endpoints
+from hakobu.registry.endpoint import Endpoint, RegistrySettings, endpoints, searched
 from hakobu.registry.failure import (
     AccessDenied,
     ForeignRealm,
@@ -28,9 +28,14 @@ from hakobu.registry.failure import (
     RegistryUnreachable,
     Unauthorized,
 )
+from hakobu.registry.trust import trust_of
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiohttp
+
+T = TypeVar("T")
 
 CONNECT_S = 5.0
 STALL_S = 60.0
@@ -51,13 +56,20 @@ class Transient(HakobuError):
 
 
 class Session:
-    """Opened by `connect`; `scope` is what its tokens are for (`repository:library/nginx:pull`)."""
+    """Opened by `with_endpoints`; `scopes` are what its tokens are for (`repository:library/nginx:pull`)."""
 
     def __init__(
-        self, http: "aiohttp.ClientSession", endpoint: Endpoint, credentials: Credentials, scope: str, name: str
+        self,
+        http: "aiohttp.ClientSession",
+        endpoint: Endpoint,
+        credentials: Credentials,
+        scopes: Sequence[str],
+        name: str,
+        trust: "ssl.SSLContext | bool" = True,
     ) -> None:
-        self._http, self.endpoint, self._credentials, self._scope = http, endpoint, credentials, scope
-        self._name = name
+        self._http, self.endpoint, self._credentials, self._scopes = http, endpoint, credentials, tuple(scopes)
+        self._name, self._trust = name, trust
+        self._offline, self.identity_token = False, ""
         self._challenge: Challenge | None = None
         self._authorization = ""
         self._refreshing = asyncio.Lock()
@@ -72,11 +84,27 @@ class Session:
         if self._challenge is not None and self._challenge.scheme == "bearer":
             await self._authorize(self._challenge)
 
+    async def knock(self) -> None:
+        """Learns whether anybody is there, of a registry of the first version; credentials go along from here on."""
+        async with self._once("GET", f"{self.endpoint.url}/v1/_ping", {}, None):
+            pass
+        if self._credentials.username and not self.endpoint.mirror:
+            self._authorization = _basic(self._credentials)
+
     async def login(self) -> None:
-        """Proves the credentials; raises `Unauthorized`."""
-        await self.ping()
-        async with self.request("GET", "/v2/") as response:
-            await response.read()
+        """Proves the credentials; raises `Unauthorized`. Where the token server gives one, `identity_token` is set."""
+        self._offline = True
+        try:
+            await self.ping()
+            async with self.request("GET", "/v2/", accept_status=frozenset({401, 403})) as response:
+                await response.read()
+                if response.status >= 400:
+                    raise Unauthorized(
+                        f"login attempt to {self.endpoint.url}/v2/ failed with status: "
+                        f"{response.status} {response.reason}"
+                    )
+        finally:
+            self._offline = False
 
     @contextlib.asynccontextmanager
     async def request(
@@ -92,7 +120,7 @@ class Session:
         url = path if "://" in path else f"{self.endpoint.url}{path}"
         for attempt in (1, 2):
             async with self._follow(method, url, headers or {}, body) as response:
-                if response.status == 401 and attempt == 1 and not hasattr(body, "__anext__"):
+                if response.status == 401 and attempt == 1:
                     await self._learn(response)
                     used = self._authorization
                 else:
@@ -101,6 +129,8 @@ class Session:
                     yield response
                     return
             await self._renew(used)
+            if hasattr(body, "__anext__"):  # it is used up; whoever sends it has another, and a token that counts
+                raise Transient(f"{self._name}: the registry wanted a new token in the middle of an upload")
 
     @contextlib.asynccontextmanager
     async def _follow(
@@ -134,7 +164,7 @@ class Session:
             sent["Authorization"] = self._authorization
         try:
             async with self._http.request(
-                method, url, headers=sent, data=body, allow_redirects=False, ssl=self.endpoint.verify
+                method, url, headers=sent, data=body, allow_redirects=False, ssl=self._trust
             ) as response:
                 yield response
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -162,8 +192,9 @@ class Session:
     async def _authorize(self, challenge: Challenge) -> None:
         mine = Credentials() if self.endpoint.mirror else self._credentials
         if challenge.scheme == "basic":
-            if mine.username:
-                self._authorization = _basic(mine)
+            if not mine.username:
+                raise Unauthorized("no basic auth credentials")
+            self._authorization = _basic(mine)
             return
         if mine.registry_token:
             self._authorization = f"Bearer {mine.registry_token}"
@@ -177,7 +208,7 @@ class Session:
     async def _token(self, challenge: Challenge, mine: Credentials) -> str:
         import aiohttp
 
-        scopes = list(dict.fromkeys(s for s in (challenge.scope, self._scope) if s))
+        scopes = list(dict.fromkeys(s for s in (challenge.scope, *self._scopes) if s))
         fields = [("service", challenge.service)] if challenge.service else []
         fields += [("scope", scope) for scope in scopes]
         headers: dict[str, str] = {}
@@ -187,18 +218,20 @@ class Session:
                 challenge.realm,
                 data=aiohttp.FormData([*form, ("client_id", "hakobu")]),
                 allow_redirects=False,
-                ssl=self.endpoint.verify,
+                ssl=self._trust,
             )
         else:
             if mine.username:
                 headers["Authorization"] = _basic(mine)
                 fields.append(("account", mine.username))
+                if self._offline:
+                    fields += [("offline_token", "true"), ("client_id", "hakobu")]
             request = self._http.get(
                 challenge.realm,
                 params=fields,
                 headers=headers,
                 allow_redirects=False,
-                ssl=self.endpoint.verify,
+                ssl=self._trust,
             )
         try:
             async with request as response:
@@ -211,6 +244,8 @@ class Session:
             raise RegistryUnreachable(challenge.realm, _reason(error, challenge.realm)) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Transient(f"{self._name}: {error}") from error
+        if self._offline:
+            self.identity_token = _refresh_token_of(data)
         return _token_of(data, self._name)
 
     async def _failure(self, response: "aiohttp.ClientResponse", path: str) -> HakobuError:
@@ -229,11 +264,20 @@ class Session:
                 return RegistryFailed(f"{self._name} answers {path} with: {said}")
 
 
-@contextlib.asynccontextmanager
-async def connect(
-    domain: str, scope: str, credentials: Credentials, settings: RegistrySettings, *, for_push: bool = False
-) -> AsyncGenerator[Session, None]:
-    """A session with the first endpoint that answers. Gives up within `CONNECT_S` where none can be reached."""
+async def with_endpoints(
+    domain: str,
+    scopes: Sequence[str],
+    credentials: Credentials,
+    settings: RegistrySettings,
+    work: Callable[[Session], Awaitable[T]],
+    *,
+    for_push: bool = False,
+    first_version: bool = False,
+) -> T:
+    """Runs `work` with the first endpoint that answers; what fails at a mirror is tried with the next one.
+
+    Gives up within `CONNECT_S` where none can be reached.
+    """
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S - 0.5, sock_read=STALL_S)
@@ -245,41 +289,44 @@ async def connect(
         cookie_jar=aiohttp.DummyCookieJar(),
         connector=aiohttp.TCPConnector(limit=0, limit_per_host=8),
     ) as http:
-        yield await _first(http, domain, scope, credentials, settings, for_push)
-
-
-async def _first(
-    http: "aiohttp.ClientSession",
-    domain: str,
-    scope: str,
-    credentials: Credentials,
-    settings: RegistrySettings,
-    for_push: bool,
-) -> Session:
-    found = endpoints(domain, settings, for_push=for_push)
-    failure: HakobuError = RegistryFailed(f"no endpoint of {domain}")
-    deadline = time.monotonic() + CONNECT_S
-    for number, endpoint in enumerate(found):
-        session = Session(http, endpoint, credentials, scope, domain)
-        left = max(deadline - time.monotonic(), 0.2)
-        try:
-            async with asyncio.timeout(left / (len(found) - number)):
-                await session.ping()
-            return session
-        except TimeoutError:
-            failure = RegistryUnreachable(
-                f"{endpoint.url}/v2/",
-                "net/http: request canceled while waiting for connection "
-                "(Client.Timeout exceeded while awaiting headers)",
-            )
-        except (RegistryUnreachable, Transient, RegistryFailed) as error:
-            failure = error
-        except (Unauthorized, ForeignRealm):
-            if not endpoint.mirror:
-                raise
+        found = searched(domain, settings) if first_version else endpoints(domain, settings, for_push=for_push)
+        failure: HakobuError = RegistryFailed(f"no endpoint of {domain}")
+        waited_s = 0.0
+        for number, endpoint in enumerate(found):
+            trust = await asyncio.to_thread(trust_of, endpoint, settings.certificates)
+            session = Session(http, endpoint, credentials, scopes, domain, trust)
+            began_s = time.monotonic()
+            share_s = max(CONNECT_S - waited_s, 0.2) / (len(found) - number)
+            try:
+                await _greet(session, session.knock() if first_version else session.ping(), share_s)
+            except (RegistryUnreachable, Transient, RegistryFailed) as error:
+                failure, waited_s = error, waited_s + time.monotonic() - began_s
+                continue
+            except (Unauthorized, ForeignRealm) as error:
+                if not endpoint.mirror:
+                    raise
+                failure = error
+                continue
+            try:
+                return await work(session)
+            except HakobuError as error:
+                if not endpoint.mirror:
+                    raise
+                failure = error
     if isinstance(failure, Transient):
         raise RegistryFailed(failure.message) from failure
     raise failure
+
+
+async def _greet(session: Session, greeting: Awaitable[None], limit_s: float) -> None:
+    try:
+        async with asyncio.timeout(limit_s):
+            await greeting
+    except TimeoutError:
+        raise RegistryUnreachable(
+            f"{session.endpoint.url}/v2/",
+            "net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)",
+        ) from None
 
 
 async def read_bounded(response: "aiohttp.ClientResponse", limit: int, *, cut: bool = False) -> bytes:
@@ -309,9 +356,14 @@ def _basic(credentials: Credentials) -> str:
 
 def _reason(error: Exception, url: str) -> str:
     import socket
+    import ssl
 
-    cause = getattr(error, "os_error", None)
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None)
     host = urlsplit(url).hostname or ""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"tls: failed to verify certificate: x509: {cause.verify_message}"
+    if isinstance(cause, ssl.SSLError):
+        return f"tls: {cause.reason or cause}"
     if isinstance(cause, socket.gaierror):
         return f"dial tcp: lookup {host}: no such host"
     if isinstance(error, TimeoutError):
@@ -356,3 +408,12 @@ def _token_of(data: bytes, name: str) -> str:
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
         raise RegistryFailed(f"the token server of {name} did not give a token")
     return token
+
+
+def _refresh_token_of(data: bytes) -> str:
+    """What a login is worth in later ones, in place of the password; empty where the server gives none."""
+    try:
+        token = cast("dict[str, object]", json.loads(data)).get("refresh_token")
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    return token if isinstance(token, str) else ""

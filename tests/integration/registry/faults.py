@@ -11,15 +11,20 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Faults:
-    """Each fault hits requests whose path contains `path`, `times` times; `log` keeps the request lines."""
+    """Each fault hits requests whose path contains `path`, `times` times after `skip`; `log` keeps request lines."""
 
     kind: str = ""
     path: str = "/blobs/"
     times: int = 1
+    method: str = ""
+    skip: int = 0
     log: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
-    def hit(self, path: str) -> bool:
-        if not self.kind or self.path not in path or self.times <= 0:
+    def hit(self, path: str, method: str) -> bool:
+        if not self.kind or self.path not in path or self.times <= 0 or not method.startswith(self.method):
+            return False
+        if self.skip:
+            self.skip -= 1
             return False
         self.times -= 1
         return True
@@ -56,7 +61,7 @@ async def _handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, po
     headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
     faults.log.append((lines[0], headers))
     path = lines[0].split(" ")[1]
-    hit = faults.hit(path)
+    hit = faults.hit(path, lines[0])
     if hit and faults.kind == "429":
         writer.write(
             b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -74,6 +79,9 @@ async def _handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, po
     upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", port)
     kept = [line for line in lines[:-2] if not line.lower().startswith("connection:")]
     upstream_writer.write("\r\n".join([*kept, "Connection: close", "", ""]).encode("latin-1"))
+    if hit and faults.kind == "hangup":
+        await _hang_up(reader, writer, upstream_writer, kept)
+        return
     up = asyncio.create_task(_pump(reader, upstream_writer))
     try:
         answer = await upstream_reader.readuntil(b"\r\n\r\n")
@@ -93,9 +101,15 @@ async def _handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, po
         upstream_writer.close()
 
 
-async def _answer(writer: asyncio.StreamWriter, status: str, header: str) -> None:
-    writer.write(f"HTTP/1.1 {status}\r\n{header}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
-    await writer.drain()
+async def _hang_up(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream: asyncio.StreamWriter, head: list[str]
+) -> None:
+    """Lets some of a request's body through; then both sides find the line dead."""
+    upstream.write("\r\n".join([*head, "", ""]).encode("latin-1"))
+    upstream.write(await reader.readexactly(30_000))
+    await upstream.drain()
+    writer.transport.abort()
+    upstream.transport.abort()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

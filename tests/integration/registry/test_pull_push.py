@@ -6,10 +6,6 @@ import gzip
 import hashlib
 import json
 import random
-import shutil
-import signal
-import socket
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,9 +16,17 @@ from hakobu.errors import HakobuError
 from hakobu.registry.blob import Sink
 from hakobu.registry.credentials import Credentials
 from hakobu.registry.endpoint import RegistrySettings
-from hakobu.registry.failure import BlobMismatch, NotFoundInRegistry, RegistryFailed, RegistryUnreachable, Unauthorized
+from hakobu.registry.failure import (
+    AccessDenied,
+    BlobMismatch,
+    NotFoundInRegistry,
+    RegistryFailed,
+    RegistryUnreachable,
+    Unauthorized,
+)
+from hakobu.registry.login import log_in
 from hakobu.registry.pull import Resolved, pull
-from hakobu.registry.push import log_in, push
+from hakobu.registry.push import Parcel, push
 from hakobu.spec.descriptor import OCI_CONFIG, OCI_LAYER_GZIP, Descriptor
 from hakobu.spec.digest import Digest
 from hakobu.spec.image_config import new_config
@@ -31,43 +35,17 @@ from hakobu.spec.platform import Platform
 from hakobu.spec.reference import Reference
 
 from .faults import Faults, proxy
+from .server import REGISTRY, Basic, free_port, serving
 
-REGISTRY = shutil.which("docker-registry")
 pytestmark = pytest.mark.skipif(REGISTRY is None, reason="docker-registry is not installed")
 NOBODY = Credentials()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@contextlib.contextmanager
-def serving(directory: Path, auth: str = "") -> Iterator[int]:
-    port = free_port()
-    config = directory / "config.yml"
-    config.write_text(
-        f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {directory}/data\n  delete:\n    enabled: true\n"
-        f"http:\n  addr: 127.0.0.1:{port}\nlog:\n  level: error\n{auth}"
-    )
-    with open(directory / "log", "wb") as log:
-        process = subprocess.Popen([str(REGISTRY), "serve", str(config)], stdout=log, stderr=log)
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+USUAL = RegistrySettings()
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with serving(tmp_path_factory.mktemp("registry")) as port:
-        yield port
+    with serving(tmp_path_factory.mktemp("registry")) as found:
+        yield found.port
 
 
 class Image:
@@ -88,9 +66,15 @@ class Image:
         self.blobs[digest] = data
         return Descriptor(media_type=media_type, digest=digest, size=len(data))
 
-    async def open(self, descriptor: Descriptor) -> AsyncIterator[bytes]:
+    def parcel(self, *sources: str) -> Parcel:
+        """`sources` are repositories that may lend the layers."""
+        lenders = {layer.digest: sources for layer in self.manifest.layers}
+        document = self.manifest.to_bytes()
+        return Parcel(manifest=self.manifest, document=document, open_blob=self.open, labels={}, sources=lenders)
+
+    async def open(self, descriptor: Descriptor, start: int) -> AsyncIterator[bytes]:
         data = self.blobs[descriptor.digest]
-        for at in range(0, len(data), 65536):
+        for at in range(start, len(data), 65536):
             yield data[at : at + 65536]
 
 
@@ -110,7 +94,7 @@ class Keeper:
         return KeptLayer(self, diff_id, layer)
 
     def is_current(self, resolved: Resolved) -> bool:
-        return any(i.digest == resolved.digest for i in self.images)
+        return any(i.named == resolved.named for i in self.images)
 
     async def commit(self, resolved: Resolved) -> None:
         self.images.append(resolved)
@@ -139,16 +123,17 @@ def reference(port: int, name: str = "team/app:v1") -> Reference:
     return Reference.parse(f"127.0.0.1:{port}/{name}")
 
 
-async def do_push(port: int, image: Image, name: str = "team/app:v1", credentials: Credentials = NOBODY) -> list[dict]:
+async def do_push(
+    port: int,
+    image: Image,
+    name: str = "team/app:v1",
+    credentials: Credentials = NOBODY,
+    settings: RegistrySettings = USUAL,
+    sources: tuple[str, ...] = (),
+) -> list[dict]:
     told: list[dict] = []
-    await push(
-        reference(port, name),
-        image.manifest,
-        image.open,
-        credentials=credentials,
-        settings=RegistrySettings(),
-        tell=told.append,
-    )
+    parcel = image.parcel(*sources)
+    await push(reference(port, name), parcel, credentials=credentials, settings=settings, tell=told.append)
     return told
 
 
@@ -277,23 +262,85 @@ def test_a_cancelled_pull_leaves_no_sink_open(registry: int) -> None:
 
 
 def test_basic_authentication(tmp_path: Path) -> None:
-    htpasswd = shutil.which("htpasswd")
-    if htpasswd is None:
-        pytest.skip("htpasswd (apt apache2-utils) makes the registry's password file")
-    line = subprocess.run([htpasswd, "-Bbn", "me", "secret"], capture_output=True, text=True, check=True).stdout
-    (tmp_path / "htpasswd").write_text(line)
-    auth = f"auth:\n  htpasswd:\n    realm: test\n    path: {tmp_path}/htpasswd\n"
-    with serving(tmp_path, auth) as port:
-        me = Credentials("me", "secret")
+    with serving(tmp_path, auth=Basic("me", "secret")) as found:
+        me, port = Credentials("me", "secret"), found.port
         asyncio.run(do_push(port, Image(5), credentials=me))
         keeper = Keeper()
         asyncio.run(do_pull(port, keeper, credentials=me))
         assert len(keeper.images) == 1
-        assert asyncio.run(log_in(f"127.0.0.1:{port}", me, RegistrySettings())) == "Login Succeeded"
-        with pytest.raises(NotFoundInRegistry, match="pull access denied"):
+        assert asyncio.run(log_in(f"127.0.0.1:{port}", me, RegistrySettings())) == ""
+        with pytest.raises(NotFoundInRegistry, match=r"pull access denied.*no basic auth credentials"):
             asyncio.run(do_pull(port, Keeper()))
-        with pytest.raises(Unauthorized):
+        with pytest.raises(AccessDenied, match=r"\Ano basic auth credentials\Z"):
+            asyncio.run(do_push(port, Image(5)))
+        with pytest.raises(Unauthorized, match=r"login attempt to http://.*/v2/ failed with status: 401 Unauthorized"):
             asyncio.run(log_in(f"127.0.0.1:{port}", Credentials("me", "wrong"), RegistrySettings()))
+
+
+def requests(faults: Faults, method: str) -> list[str]:
+    return [line.split(" ")[1] for line, _ in faults.log if line.startswith(method)]
+
+
+def test_a_large_blob_goes_in_chunks_and_on_from_where_it_was_broken_off(registry: int) -> None:
+    """The registry refuses the second chunk once: what it has of the first is not sent again."""
+    image, keeper = Image(7), Keeper()
+    faults = Faults(kind="500", method="PATCH", path="/blobs/uploads/", times=1, skip=1)
+    settings = RegistrySettings(chunk_bytes=100_000, max_uploads=1)
+
+    async def go() -> None:
+        async with proxy(registry, faults) as port:
+            await do_push(port, image, "chunks/app:v1", settings=settings)
+        await do_pull(registry, keeper, "chunks/app:v1")
+
+    asyncio.run(go())
+    assert set(keeper.layers) == set(image.diff_ids)
+    sent = [h["Content-Range"] for line, h in faults.log if line.startswith("PATCH")]
+    assert sent == ["0-99999", "100000-199999", "100000-199999", "200000-299999"]
+    assert len(requests(faults, "POST")) == 3  # one upload a blob, the broken one among them
+
+
+def test_an_upload_that_the_registry_has_lost_begins_anew(registry: int) -> None:
+    """Closed in the middle of a chunk: this registry then disowns the upload."""
+    image, keeper = Image(8), Keeper()
+    faults = Faults(kind="hangup", method="PATCH", path="/blobs/uploads/", times=1, skip=1)
+    settings = RegistrySettings(chunk_bytes=100_000, max_uploads=1)
+
+    async def go() -> None:
+        async with proxy(registry, faults) as port:
+            await do_push(port, image, "anew/app:v1", settings=settings)
+        await do_pull(registry, keeper, "anew/app:v1")
+
+    asyncio.run(go())
+    assert set(keeper.layers) == set(image.diff_ids)
+    assert len(requests(faults, "POST")) == 4
+
+
+def test_a_push_that_is_refused_for_good_says_so(registry: int) -> None:
+    async def go() -> None:
+        async with proxy(registry, Faults(kind="429", method="POST", path="/blobs/uploads/", times=1000)) as port:
+            await do_push(port, Image(9), "limit/app:v1", settings=RegistrySettings(attempts=2))
+
+    started = time.monotonic()
+    with pytest.raises(RegistryFailed, match=r"status 429 Too Many Requests \(2 attempts\)"):
+        asyncio.run(go())
+    assert time.monotonic() - started >= 1  # it asked for a second
+
+
+def test_a_blob_is_lent_by_a_repository_that_has_it(registry: int) -> None:
+    image, keeper = Image(10), Keeper()
+    faults = Faults()
+
+    async def go() -> list[dict]:
+        await do_push(registry, image, "lend/base:v1")
+        async with proxy(registry, faults) as port:
+            told = await do_push(port, image, "borrow/app:v1", sources=("lend/nothing", "lend/base"))
+        await do_pull(registry, keeper, "borrow/app:v1")
+        return told
+
+    assert "Mounted from lend/base" in statuses(asyncio.run(go()))
+    assert set(keeper.layers) == set(image.diff_ids)
+    assert len(requests(faults, "PUT")) == 2  # the configuration and the manifest
+    assert len(requests(faults, "DELETE")) == 2  # what began where the first repository had nothing to lend
 
 
 def test_bearer_tokens_are_asked_for_with_the_scope_and_never_elsewhere(registry: int) -> None:

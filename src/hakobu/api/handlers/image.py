@@ -1,14 +1,10 @@
 """`/images`: list, inspect, pull, import, load, save, tag, push, remove, history, prune."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
-
-import msgspec
 
 from hakobu.api import query, reply
+from hakobu.api.auth import registry_auth
 from hakobu.api.http.exchange import Answer, Reply, Request, Stream
 from hakobu.api.progress import progress_stream
 from hakobu.api.render import image as render
@@ -20,7 +16,6 @@ from hakobu.spec.step import Json
 from hakobu.spec.upload import Upload
 
 TAR = "application/x-tar"
-MAX_AUTH_BYTES = 64 << 10
 
 
 async def list_(services: Services, request: Request) -> Reply:
@@ -62,19 +57,6 @@ async def _pull(services: Services, request: Request, image: str) -> Answer:
         await services.images.pull(image, tag, platform=platform, auth=auth, progress=progress)
 
     return await progress_stream(pull)
-
-
-def registry_auth(request: Request) -> dict[str, str] | None:
-    """`X-Registry-Auth`: base64url of JSON. Docker takes what it cannot read for no login at all."""
-    raw = request.header("x-registry-auth")
-    if not raw or len(raw) > MAX_AUTH_BYTES:
-        return None
-    try:
-        decoded = base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4))
-        value = msgspec.json.decode(decoded, type=dict[str, Any])
-    except (binascii.Error, ValueError, msgspec.DecodeError):
-        return None
-    return {key: text for key, text in value.items() if isinstance(text, str) and text} or None
 
 
 async def _import(services: Services, request: Request) -> Answer:
@@ -139,9 +121,10 @@ async def tag(services: Services, request: Request) -> Reply:
 
 async def push(services: Services, request: Request) -> Answer:
     name, auth = request.params[0], registry_auth(request)
+    tag, platform = query.text(request, "tag"), query.platform(request)
 
     async def push_(progress: Progress) -> None:
-        await services.images.push(name, query.text(request, "tag"), auth=auth, progress=progress)
+        await services.images.push(name, tag, platform=platform, auth=auth, progress=progress)
 
     return await progress_stream(push_)
 

@@ -42,8 +42,9 @@ def info(services: Services, request: Request) -> Reply:
 
 async def auth(services: Services, request: Request) -> Reply:
     config = json_body(request, AuthConfig)
-    answer = await services.system.authenticate({key: value for key, value in config.items() if isinstance(value, str)})
-    return reply.json({"Status": answer, "IdentityToken": ""})
+    given = {key: value for key, value in config.items() if isinstance(value, str)}
+    told, token = await services.registries.authenticate(given)
+    return reply.json({"Status": told, "IdentityToken": token})
 
 
 def build_prune(services: Services, request: Request) -> Reply:

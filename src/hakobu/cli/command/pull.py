@@ -37,7 +37,12 @@ PUSH = Command(
     least=1,
     most=1,
     aliases=("image push", "push"),
-    flags=(Flag("all-tags", "a", BOOL, "Upload every tag of the repository"), _TRUST, _QUIET),
+    flags=(
+        Flag("all-tags", "a", BOOL, "Upload every tag of the repository"),
+        _TRUST,
+        Flag("platform", "", STRING, "Refuse unless the image is for this platform", since="1.46"),
+        _QUIET,
+    ),
 )
 
 
@@ -85,7 +90,7 @@ def push(session: Session, values: Values, arguments: list[str]) -> int:
         if not quiet:
             session.line("Using default tag: latest")
     auth = registry_auth(session.config(), host_of(name))
-    response = session.engine.images.push(full_name(name), tag, registry_auth=auth)
+    response = session.engine.images.push(full_name(name), tag, platform=values.text("platform"), registry_auth=auth)
     if not quiet:
         show(response, STDOUT_FD)
         return 0

@@ -1,0 +1,57 @@
+"""What registries are asked through the engine: `/distribution`, `/images/search`, and their documents as they are."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from hakobu.api import query, reply
+from hakobu.api.auth import registry_auth
+from hakobu.api.http.exchange import Reply, Request
+from hakobu.api.route import Route
+from hakobu.engine.services import Services
+from hakobu.errors import Invalid
+from hakobu.spec.remote import Document
+
+
+async def distribution(services: Services, request: Request) -> Reply:
+    found = await services.registries.describe(request.params[0], registry_auth(request))
+    platforms = [platform.to_json() for platform in found.platforms]
+    return reply.json({"Descriptor": _descriptor(found.document), "Platforms": platforms})
+
+
+def _descriptor(document: Document) -> Mapping[str, Any]:
+    return {"mediaType": document.media_type, "digest": str(document.digest), "size": len(document.data)}
+
+
+async def manifests(services: Services, request: Request) -> Reply:
+    """The documents behind a name, each with its very bytes: what `manifest inspect` shows."""
+    found = await services.registries.documents(request.params[0], registry_auth(request))
+    return reply.json([{"Descriptor": _descriptor(d), "Document": base64.b64encode(d.data).decode()} for d in found])
+
+
+async def search(services: Services, request: Request) -> Reply:
+    term = query.text(request, "term")
+    if not term:
+        raise Invalid("search term is empty", field="term")
+    hits = await services.registries.search(
+        term, limit=query.number(request, "limit"), filters=query.filters(request), auth=registry_auth(request)
+    )
+    return reply.json(
+        [
+            {
+                "star_count": hit.stars,
+                "is_official": hit.official,
+                "name": hit.name,
+                "is_automated": hit.automated,
+                "description": hit.description,
+            }
+            for hit in hits
+        ]
+    )
+
+
+ROUTES = (
+    Route("GET", "/distribution/{}/json", distribution),
+    Route("GET", "/images/search", search),
+    Route("GET", "/hakobu/v1/images/{}/manifests", manifests),
+)
