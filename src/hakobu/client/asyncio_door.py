@@ -147,7 +147,7 @@ class AsyncTransport:
                 return await asyncio.open_unix_connection(self.endpoint.address)
             return await asyncio.open_connection(self.endpoint.address, self.endpoint.port)
         except OSError as e:
-            raise CannotConnect(self.endpoint, e) from e
+            raise CannotConnect(self.endpoint.url, self.endpoint.chosen_by, e) from e
 
 
 async def _receive(reader: asyncio.StreamReader, parser: Reader) -> None:

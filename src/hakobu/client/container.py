@@ -68,8 +68,9 @@ class Containers:
     def inspect(self, container: str, *, size: bool = False) -> Json:
         return self._transport.call("GET", path_of(container, "/json"), {"size": size})
 
-    def start(self, container: str, *, detach_keys: str = "") -> None:
-        self._post(container, "/start", {"detachKeys": detach_keys or None})
+    def start(self, container: str, *, detach_keys: str = "", checkpoint: str = "", checkpoint_dir: str = "") -> None:
+        query = {"detachKeys": detach_keys, "checkpoint": checkpoint, "checkpoint-dir": checkpoint_dir}
+        self._post(container, "/start", {name: value or None for name, value in query.items()})
 
     def stop(self, container: str, *, timeout_s: int | None = None, signal: str = "") -> None:
         self._post(container, "/stop", {"t": timeout_s, "signal": signal or None})

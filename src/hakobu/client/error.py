@@ -6,10 +6,6 @@ import, and `enum` would cost it more than the whole conversation with the engin
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from hakobu.client.endpoint import Endpoint
-
 
 class ClientError(Exception):
     """Base of every failure of this client; `hint` says what to do about it, and may be empty."""
@@ -38,16 +34,16 @@ class StreamError(ClientError):
 class CannotConnect(ClientError):
     """Nobody listens at the endpoint, or this user may not speak to it."""
 
-    def __init__(self, endpoint: Endpoint, cause: OSError) -> None:
-        self.endpoint = endpoint
+    def __init__(self, url: str, chosen_by: str, cause: OSError) -> None:
+        self.url = url
         self.cause = cause
-        super().__init__(_cannot_connect(endpoint, cause), f"this endpoint was chosen by {endpoint.chosen_by}")
+        super().__init__(_cannot_connect(url, cause), f"this endpoint was chosen by {chosen_by}")
 
 
-def _cannot_connect(endpoint: Endpoint, cause: OSError) -> str:
+def _cannot_connect(url: str, cause: OSError) -> str:
     if isinstance(cause, PermissionError):
-        return f"permission denied while trying to connect to the Docker daemon socket at {endpoint.url}"
-    return f"Cannot connect to the Docker daemon at {endpoint.url}. Is the docker daemon running?"
+        return f"permission denied while trying to connect to the Docker daemon socket at {url}"
+    return f"Cannot connect to the Docker daemon at {url}. Is the docker daemon running?"
 
 
 class BadEndpoint(ClientError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from hakobu.client.codec import encode
 from hakobu.client.container import encode_filters
+from hakobu.client.error import ClientError
 from hakobu.client.url import quote_path
 
 TYPE_CHECKING = False
@@ -22,11 +24,27 @@ class Images:
         query = {"all": all, "filters": encode_filters(filters), "digests": digests}
         return self._transport.call("GET", "/images/json", query)
 
-    def inspect(self, image: str) -> Json:
-        return self._transport.call("GET", _path(image, "/json"))
+    def inspect(self, image: str, *, platform: str = "") -> Json:
+        """`platform` (`linux/arm64`): that member of an index, from API 1.49 on."""
+        query = {"platform": self.platform_query(platform, "1.49")}
+        return self._transport.call("GET", _path(image, "/json"), query)
 
-    def history(self, image: str) -> list[Json]:
-        return self._transport.call("GET", _path(image, "/history"))
+    def history(self, image: str, *, platform: str = "") -> list[Json]:
+        """The layers, newest first; `platform` from API 1.48 on."""
+        query = {"platform": self.platform_query(platform, "1.48")}
+        return self._transport.call("GET", _path(image, "/history"), query)
+
+    def platform_query(self, platform: str, since: str) -> str | None:
+        """`OS[/ARCH[/VARIANT]]` as the API's JSON; ClientError where the engine is older than the parameter."""
+        if not platform:
+            return None
+        if not self._transport.at_least(since):
+            version = self._transport.version
+            raise ClientError(
+                f'"--platform" requires API version {since}, but the Docker daemon API version is {version}'
+            )
+        names = ("os", "architecture", "variant")
+        return encode(dict(zip(names, platform.split("/"), strict=False))).decode()
 
     def pull(self, image: str, tag: str = "", *, platform: str = "", registry_auth: str = "") -> Response:
         """Progress messages (`Response.objects`); an error may come as their last one (`progress.check`)."""
@@ -85,8 +103,12 @@ class Images:
     def tag(self, image: str, repo: str, tag: str) -> None:
         self._transport.call("POST", _path(image, "/tag"), {"repo": repo, "tag": tag})
 
-    def remove(self, image: str, *, force: bool = False, prune: bool = True) -> list[Json]:
-        query = {"force": force, "noprune": not prune}
+    def remove(
+        self, image: str, *, force: bool = False, prune: bool = True, platforms: Iterable[str] = ()
+    ) -> list[Json]:
+        """What was untagged and deleted; with `platforms` (API 1.50) those members of an index only."""
+        members = [self.platform_query(item, "1.50") or "" for item in platforms]
+        query = {"force": force, "noprune": not prune, "platforms": members or None}
         return self._transport.call("DELETE", _path(image), query) or []
 
     def prune(self, filters: Filters | None = None) -> Json:

@@ -1,4 +1,4 @@
-"""Opens the connection to an endpoint: a unix socket, or TCP with and without TLS. Blocking.
+"""Opens the connection to an endpoint: a unix socket, TCP with and without TLS, or ssh. Blocking.
 
 A unix socket is opened through `_socket`, the C half of `socket`: the Python half costs ten milliseconds
 of imports that a command line which only connects, sends and receives does not need.
@@ -15,6 +15,7 @@ from hakobu.client.error import CannotConnect
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socket import socket
+    from ssl import SSLContext
 
     from hakobu.client.endpoint import Endpoint, Tls
 
@@ -34,16 +35,22 @@ def connect(endpoint: Endpoint) -> Socket:
         return _connect(endpoint)
     except OSError as e:
         if endpoint.start is None or not isinstance(e, (FileNotFoundError, ConnectionRefusedError)):
-            raise CannotConnect(endpoint, e) from e
+            raise CannotConnect(endpoint.url, endpoint.chosen_by, e) from e
     endpoint.start(endpoint)
     try:
         return _connect(endpoint)
     except OSError as e:
-        raise CannotConnect(endpoint, e) from e
+        raise CannotConnect(endpoint.url, endpoint.chosen_by, e) from e
 
 
 def _connect(endpoint: Endpoint) -> Socket:
-    return connect_unix(endpoint.address) if endpoint.scheme == "unix" else _connect_tcp(endpoint)
+    if endpoint.scheme == "unix":
+        return connect_unix(endpoint.address)
+    if endpoint.scheme == "ssh":
+        from hakobu.client.ssh_door import connect_ssh
+
+        return connect_ssh(endpoint)
+    return _connect_tcp(endpoint)
 
 
 def connect_unix(path: str) -> RawSocket:
@@ -74,19 +81,20 @@ def _connect_tcp(endpoint: Endpoint) -> Socket:
     sock = socket.create_connection((endpoint.address, endpoint.port), CONNECT_TIMEOUT_S)
     sock.settimeout(None)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return _wrap_tls(sock, endpoint.tls, endpoint.address) if endpoint.tls else sock
+    return tls_context(endpoint.tls).wrap_socket(sock, server_hostname=endpoint.address) if endpoint.tls else sock
 
 
-def _wrap_tls(sock: socket, tls: Tls, host: str) -> socket:
+def tls_context(tls: Tls) -> SSLContext:
+    """The settings of a TLS client: the system's authorities where no file names others."""
     import ssl
 
-    context = ssl.create_default_context(cafile=tls.ca if tls.verify else None)
+    context = ssl.create_default_context(cafile=(tls.ca or None) if tls.verify else None)
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if os.path.exists(tls.cert) and os.path.exists(tls.key):
         context.load_cert_chain(tls.cert, tls.key)
-    return context.wrap_socket(sock, server_hostname=host)
+    return context
 
 
 def half_close(sock: Socket) -> None:

@@ -243,7 +243,7 @@ class Transport:
             if reused and method in ("GET", "HEAD"):
                 return self._roundtrip(method, address, headers, body)
             if isinstance(e, OSError):
-                raise CannotConnect(self.endpoint, e) from e
+                raise CannotConnect(self.endpoint.url, self.endpoint.chosen_by, e) from e
             raise ClientError(f"the engine at {self.endpoint.url} broke off: {e}") from e
         except BaseException:
             connection.close()
