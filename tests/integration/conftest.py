@@ -5,6 +5,7 @@ resolver come with the first use and stay with the engine.
 """
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,3 +62,12 @@ def nginx(engine: Daemon) -> Daemon:
     """The engine, with the image `nginx` as well."""
     engine.load("nginx")
     return engine
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Our program under docker's name."""
+    path = tmp_path_factory.mktemp("bin") / "docker"
+    path.write_text(f"#!{sys.executable}\nimport sys\nfrom hakobu.cli.main import main\nsys.exit(main())\n")
+    path.chmod(0o755)
+    return str(path)

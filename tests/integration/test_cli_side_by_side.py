@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 
 import pytest
@@ -76,15 +75,6 @@ def host(socket_path):
     engine.volumes.remove("cli-v1")
     engine.images.remove(IMAGE, force=True)
     engine.close()
-
-
-@pytest.fixture(scope="module")
-def ours(tmp_path_factory):
-    """Our program under docker's name."""
-    path = tmp_path_factory.mktemp("bin") / "docker"
-    path.write_text(f"#!{sys.executable}\nimport sys\nfrom hakobu.cli.main import main\nsys.exit(main())\n")
-    path.chmod(0o755)
-    return str(path)
 
 
 def run(program: str, host: str, argv: list[str], stdin: str = "") -> tuple[int, str, str]:

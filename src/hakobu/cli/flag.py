@@ -118,6 +118,10 @@ def parse_flags(flags: tuple[Flag, ...], argv: list[str], *, interspersed: bool 
 
 def parse_command(command: Command, argv: list[str]) -> tuple[Values, list[str]]:
     """Parses a command's own part of the line, and holds it to its number of arguments."""
+    if command.raw:
+        if "--help" in argv or "-h" in argv:
+            raise HelpWanted
+        return Values({}, set()), argv
     values, arguments = parse_flags(command.flags, argv, interspersed=command.interspersed)
     _check_count(command, len(arguments))
     return values, arguments

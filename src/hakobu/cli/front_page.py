@@ -8,7 +8,7 @@ from hakobu import __version__
 from hakobu.cli import help
 from hakobu.cli.failure import BadArguments, BadFlags, Failure, HelpWanted
 from hakobu.cli.front import GLOBAL_FLAGS
-from hakobu.cli.registry import COMMANDS, GROUPS, PASSED, SAME, names
+from hakobu.cli.registry import COMMANDS, FOREIGN_GROUPS, GROUPS, PASSED, SAME, names
 from hakobu.client.error import ClientError
 
 TYPE_CHECKING = False
@@ -37,15 +37,16 @@ def _short(name: str) -> str:
 
 def show_help(program: str, words: list[str]) -> int:
     """The first page, or a group's."""
-    if words and words[0] in GROUPS:
+    groups = {**GROUPS, **FOREIGN_GROUPS}
+    if words and words[0] in groups:
         group = words[0]
         members = {n.split(" ")[1]: _short(n) for n in names() if n.startswith(f"{group} ")}
-        sys.stdout.write(help.group_page(program, group, GROUPS[group], members))
+        sys.stdout.write(help.group_page(program, group, groups[group], members))
         return 0
     single = [name for name in names() if " " not in name]
     blocks = {
         "Common Commands": {name: _short(name) for name in _COMMON},
-        "Management Commands": dict(sorted(GROUPS.items())),
+        "Management Commands": dict(sorted({**GROUPS, **_plugins()}.items())),
         "Commands": {name: _short(name) for name in single if name not in _COMMON},
     }
     lines = [f"Usage:  {program} [OPTIONS] COMMAND", "", "Containers, and what happens below them", ""]
@@ -57,9 +58,39 @@ def show_help(program: str, words: list[str]) -> int:
     return 0
 
 
+def _plugins() -> dict[str, str]:
+    """docker's plugins of this user, marked as docker marks them."""
+    import os
+
+    from hakobu.cli.plugins import installed
+    from hakobu.client.credential import read_config
+    from hakobu.client.endpoint import docker_config_dir
+
+    config_dir = docker_config_dir(os.environ)
+    return {f"{plugin.name}*": plugin.about for plugin in installed(read_config(config_dir), config_dir)}
+
+
 def show_version(program: str) -> int:
     sys.stdout.write(f"{program.capitalize()} version {__version__}, build hakobu\n")
     return 0
+
+
+def foreign_command(session: Session, words: list[str]) -> int:
+    """A word that is no command here: a plugin of docker's, else an answer that says so."""
+    name = words[0]
+    if name not in GROUPS and name not in FOREIGN_GROUPS and name != "help":
+        from hakobu.cli import plugins
+
+        if path := plugins.find(session, name):
+            return guard(session, lambda: plugins.run(session, path, words))
+    if name == "help" and len(words) > 1:
+        from hakobu.cli import plugins
+        from hakobu.cli.registry import resolve
+
+        path = "" if resolve(words[1:])[0] else plugins.find(session, words[1])
+        if path:
+            return guard(session, lambda: plugins.run(session, path, [*words[1:], "--help"]))
+    return no_such_command(session.program, words)
 
 
 def no_such_command(program: str, words: list[str]) -> int:
@@ -67,7 +98,7 @@ def no_such_command(program: str, words: list[str]) -> int:
     word = words[0]
     if word == "help":
         return _help_command(program, words[1:])
-    if word in GROUPS:
+    if word in GROUPS or word in FOREIGN_GROUPS:
         rest = [w for w in words[1:] if w not in ("--help", "-h")]
         if not rest:
             return show_help(program, words)

@@ -18,6 +18,9 @@ FORMAT = Flag("format", "", STRING, "Format of the output: table, table TEMPLATE
 OBJECT_FORMAT = Flag("format", "f", STRING, "Format of the output: json or a Go template")
 FILTERS = Flag("filter", "f", FILTER, "Show only what this is true of: NAME=VALUE")
 NO_TRUNC = Flag("no-trunc", "", BOOL, "Do not shorten the output")
+PLATFORM = Flag(
+    "platform", "", STRING, "Of this platform, where the image has several: OS[/ARCH[/VARIANT]]", since="1.48"
+)
 QUIET = Flag("quiet", "q", BOOL, "Show the IDs only")
 
 Column = tuple[str, str]

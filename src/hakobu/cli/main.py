@@ -68,9 +68,9 @@ def _command(program: str, values: Values, words: list[str]) -> int:
     from hakobu.cli.session import Session
 
     name, count = resolve(words)
+    session = Session(program, values, name or words[0])
     if not name:
-        return _front().no_such_command(program, words)
-    session = Session(program, values, name)
+        return _front().foreign_command(session, words)
     if name in PASSED:
         return _front().guard(session, lambda: _pass_on(session, PASSED[name][0], words[count:]))
     module_name, _, function = COMMANDS[SAME.get(name, name)].partition(".")

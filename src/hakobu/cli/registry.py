@@ -6,8 +6,24 @@ function `container_ls`. `GROUPS` are the management commands; `PASSED` hand the
 
 from __future__ import annotations
 
+# What only a manager of a swarm can do.
+_MANAGERS = {
+    "config": "create inspect ls rm",
+    "node": "demote inspect ls promote ps rm update",
+    "secret": "create inspect ls rm",
+    "service": "create inspect logs ls ps rm rollback scale update",
+    "stack": "config deploy ls ps rm services",
+    "swarm": "ca join-token unlock-key update",
+}
+
 COMMANDS = {
+    "alias install": "alias.install",
+    "alias remove": "alias.remove",
     "attach": "attach.attach",
+    "bake": "build.bake",
+    "build": "build.build",
+    "builder build": "build.build",
+    "builder prune": "build.prune",
     "commit": "commit.commit",
     "cp": "cp.cp",
     "create": "create.create",
@@ -46,6 +62,18 @@ COMMANDS = {
     "update": "update.update",
     "version": "version.version",
     "wait": "each.wait",
+    "checkpoint create": "checkpoint.create",
+    "checkpoint ls": "checkpoint.ls",
+    "checkpoint rm": "checkpoint.rm",
+    "context create": "context.create",
+    "context export": "context.export",
+    "context import": "context.import_context",
+    "context inspect": "context.inspect",
+    "context ls": "context.ls",
+    "context rm": "context.rm",
+    "context show": "context.show_name",
+    "context update": "context.update",
+    "context use": "context.use",
     "container inspect": "inspect.container_inspect",
     "container prune": "prune.container_prune",
     "image inspect": "inspect.image_inspect",
@@ -57,13 +85,25 @@ COMMANDS = {
     "network ls": "network.ls",
     "network prune": "prune.network_prune",
     "network rm": "network.rm",
+    "plugin inspect": "plugin.inspect",
+    "plugin ls": "plugin.ls",
+    "plugin rm": "plugin.rm",
     "system df": "df.df",
+    "system dial-stdio": "dial_stdio.dial_stdio",
     "system prune": "prune.system_prune",
     "volume create": "volume.create",
     "volume inspect": "inspect.volume_inspect",
     "volume ls": "volume.ls",
     "volume prune": "prune.volume_prune",
     "volume rm": "volume.rm",
+    "volume update": "volume.update",
+    **{f"{family} {verb}": "swarm.not_a_manager" for family, verbs in _MANAGERS.items() for verb in verbs.split()},
+    "swarm init": "swarm.no_swarm",
+    "swarm join": "swarm.no_swarm",
+    "swarm leave": "swarm.leave",
+    "swarm unlock": "swarm.leave",
+    **{f"plugin {verb}": "plugin.refused" for verb in "create disable enable install push set upgrade".split()},
+    **{f"trust {verb}": "refusal.trust" for verb in "inspect key revoke sign signer".split()},
 }
 
 # Second names: the same command under its group, or a shorter word for it.
@@ -97,6 +137,7 @@ SAME = {
     },
     **{f"image {name}": name for name in ["history", "import", "load", "pull", "push", "save", "tag"]},
     "container ls": "ps",
+    "image build": "build",
     "image ls": "images",
     "image rm": "rmi",
     "system events": "events",
@@ -105,6 +146,12 @@ SAME = {
 
 # Words that are understood but not shown: they lead to the command of the second name.
 ALIASES = {
+    "checkpoint list": "checkpoint ls",
+    "checkpoint remove": "checkpoint rm",
+    "context list": "context ls",
+    "context remove": "context rm",
+    "plugin list": "plugin ls",
+    "plugin remove": "plugin rm",
     "container list": "container ls",
     "container ps": "container ls",
     "container remove": "container rm",
@@ -117,11 +164,27 @@ ALIASES = {
 }
 
 GROUPS = {
+    "alias": "This program under docker's name",
+    "checkpoint": "Manage checkpoints",
     "container": "Manage containers",
+    "context": "Manage contexts",
     "image": "Manage images",
     "network": "Manage networks",
     "system": "Manage the engine",
     "volume": "Manage volumes",
+}
+
+# Groups of docker's that are answered, and not shown: what they manage is not here.
+FOREIGN_GROUPS = {
+    "builder": "Builds, by docker's buildx plugin",
+    "config": "Of swarm: configurations",
+    "node": "Of swarm: its machines",
+    "plugin": "Plugins of the engine",
+    "secret": "Of swarm: secrets",
+    "service": "Of swarm: services",
+    "stack": "Of swarm: stacks of services",
+    "swarm": "Swarms of machines",
+    "trust": "Signatures by Notary",
 }
 
 # Commands of other parts of the program: module, function, and their line in the help.

@@ -40,6 +40,11 @@ def _start_engine(endpoint: Endpoint) -> None:
     start(endpoint)
 
 
+def _own_headers(headers: Json) -> dict[str, str]:
+    """`HttpHeaders` of docker's configuration; the client's name is not theirs to give, as with docker."""
+    return {str(name): str(value) for name, value in headers.items() if name.lower() != "user-agent"}
+
+
 class Session:
     """Everything a command may ask for."""
 
@@ -49,6 +54,7 @@ class Session:
         self.values = values
         self._endpoint: Endpoint | None = None
         self._engine: Engine | None = None
+        self._config: Json | None = None
 
     @property
     def as_docker(self) -> bool:
@@ -102,13 +108,16 @@ class Session:
 
     def _transport(self) -> Transport:
         version = os.environ.get("HAKOBU_API_VERSION" if not self.as_docker else "DOCKER_API_VERSION", "")
-        return Transport(self.endpoint, version=version)
+        headers = self.config().get("HttpHeaders")
+        return Transport(self.endpoint, version=version, headers=_own_headers(headers) if headers else None)
 
     def config(self) -> Json:
         """docker's `config.json`, empty where there is none."""
-        from hakobu.client.credential import read_config
+        if self._config is None:
+            from hakobu.client.credential import read_config
 
-        return read_config(self.config_dir)
+            self._config = read_config(self.config_dir)
+        return self._config
 
     def out(self, text: str) -> None:
         """Text to standard output, with the line break that is in it or none."""

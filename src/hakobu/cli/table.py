@@ -73,10 +73,10 @@ class Command:
     """A command: `name` as typed (`network ls`), the usage behind it, one line of help, its bounds.
 
     `interspersed` says whether flags may follow the first argument; a command that passes arguments on
-    (run, exec) ends its own flags there.
+    (run, exec) ends its own flags there. A `raw` command gets its whole line as arguments.
     """
 
-    __slots__ = ("about", "aliases", "flags", "interspersed", "least", "most", "name", "short", "usage")
+    __slots__ = ("about", "aliases", "flags", "interspersed", "least", "most", "name", "raw", "short", "usage")
 
     def __init__(
         self,
@@ -89,9 +89,11 @@ class Command:
         flags: tuple[Flag, ...] = (),
         aliases: tuple[str, ...] = (),
         interspersed: bool = True,
+        raw: bool = False,
         about: str = "",
     ) -> None:
         self.name = name
+        self.raw = raw
         self.usage = usage
         self.short = short
         self.least = least

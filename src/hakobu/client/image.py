@@ -36,15 +36,12 @@ class Images:
 
     def platform_query(self, platform: str, since: str) -> str | None:
         """`OS[/ARCH[/VARIANT]]` as the API's JSON; ClientError where the engine is older than the parameter."""
-        if not platform:
-            return None
-        if not self._transport.at_least(since):
-            version = self._transport.version
+        if platform and not self._transport.at_least(since):
+            theirs = self._transport.version
             raise ClientError(
-                f'"--platform" requires API version {since}, but the Docker daemon API version is {version}'
+                f'"--platform" requires API version {since}, but the Docker daemon API version is {theirs}'
             )
-        names = ("os", "architecture", "variant")
-        return encode(dict(zip(names, platform.split("/"), strict=False))).decode()
+        return _platform(platform)
 
     def pull(self, image: str, tag: str = "", *, platform: str = "", registry_auth: str = "") -> Response:
         """Progress messages (`Response.objects`); an error may come as their last one (`progress.check`)."""
@@ -119,8 +116,6 @@ def _platform(text: str) -> str | None:
     """`os[/architecture[/variant]]` as Docker's JSON object."""
     if not text:
         return None
-    from hakobu.client.codec import encode
-
     return encode(dict(zip(("os", "architecture", "variant"), text.split("/"), strict=False))).decode()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from hakobu.cli.kind import BOOL
-from hakobu.cli.listing import FORMAT, NO_TRUNC, QUIET, ellipsis, short_id, show, show_ids
+from hakobu.cli.listing import FORMAT, NO_TRUNC, PLATFORM, QUIET, ellipsis, short_id, show, show_ids
 from hakobu.cli.table import Command, Flag
 from hakobu.cli.template.value import Record
 from hakobu.cli.text import ago, size
@@ -23,7 +23,7 @@ HISTORY = Command(
     least=1,
     most=1,
     aliases=("image history", "history"),
-    flags=(FORMAT, Flag("human", "H", BOOL, "Show sizes and times rounded", True), NO_TRUNC, QUIET),
+    flags=(FORMAT, Flag("human", "H", BOOL, "Show sizes and times rounded", True), NO_TRUNC, PLATFORM, QUIET),
 )
 COLUMNS = (
     ("ID", "IMAGE"),
@@ -36,7 +36,7 @@ COLUMNS = (
 
 def history(session: Session, values: Values, arguments: list[str]) -> int:
     full, human = values.on("no-trunc"), values.on("human")
-    layers = session.engine.images.history(arguments[0])
+    layers = session.engine.images.history(arguments[0], platform=values.text("platform"))
     if values.on("quiet") and not values.text("format"):
         show_ids(session, [short_id(layer["Id"], full=full) for layer in layers])
         return 0

@@ -22,13 +22,16 @@ INFO = Command(
 
 
 def info(session: Session, values: Values, arguments: list[str]) -> int:
+    from hakobu.cli.plugins import installed
+
+    plugins = installed(session.config(), session.config_dir)
     client: Json = {
         "Debug": session.debug,
         "Version": __version__,
         "Context": session.endpoint.context,
         "Endpoint": session.endpoint.url,
         "EndpointChosenBy": session.endpoint.chosen_by,
-        "Plugins": [],
+        "Plugins": [{**plugin.metadata, "Name": plugin.name, "Path": plugin.path} for plugin in plugins],
         "Warnings": None,
     }
     failure: ClientError | None = None
@@ -58,8 +61,20 @@ def _client_text(client: Json) -> str:
     return (
         f"Client:\n Version:    {client['Version']}\n Context:    {client['Context']}\n"
         f" Endpoint:   {client['Endpoint']} ({client['EndpointChosenBy']})\n"
-        f" Debug Mode: {_bool(client['Debug'])}\n"
+        f" Debug Mode: {_bool(client['Debug'])}\n" + _plugins_text(client["Plugins"])
     )
+
+
+def _plugins_text(plugins: list[Json]) -> str:
+    """docker's command line plugins: what each is for, its version and its path."""
+    if not plugins:
+        return ""
+    lines = [" Plugins:"]
+    for plugin in plugins:
+        lines.append(f"  {plugin['Name']}: {plugin.get('ShortDescription', '')} ({plugin.get('Vendor', '')})")
+        lines += [f"    Version:  {plugin['Version']}"] if plugin.get("Version") else []
+        lines.append(f"    Path:     {plugin['Path']}")
+    return "\n".join(lines) + "\n"
 
 
 def _bool(value: object) -> str:

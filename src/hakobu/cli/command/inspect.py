@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hakobu.cli.failure import Failure, Silent
 from hakobu.cli.kind import BOOL, STRING
-from hakobu.cli.listing import OBJECT_FORMAT
+from hakobu.cli.listing import OBJECT_FORMAT, PLATFORM
 from hakobu.cli.table import MANY, Command, Flag
 from hakobu.client.codec import decode
 from hakobu.client.error import EngineError
@@ -40,7 +40,7 @@ IMAGE_INSPECT = Command(
     "Show all about images",
     least=1,
     most=MANY,
-    flags=(OBJECT_FORMAT,),
+    flags=(OBJECT_FORMAT, PLATFORM),
 )
 NETWORK_INSPECT = Command(
     "network inspect",
@@ -71,13 +71,15 @@ def _fetch(session: Session, kind: str, name: str, values: Values) -> str:
         path += "/json"
     if kind == "container":
         query["size"] = size
+    if "platform" in values.given:
+        query["platform"] = session.engine.images.platform_query(values.text("platform"), "1.49")
     if kind == "network" and "verbose" in values.given:
         query["verbose"] = "true"
     with session.engine.transport.open("GET", path, query) as response:
         return response.read().decode("utf-8", "replace").strip()
 
 
-def _print(session: Session, values: Values, names: list[str], fetch: Callable[[str], str]) -> int:
+def print_objects(session: Session, values: Values, names: list[str], fetch: Callable[[str], str]) -> int:
     """Found objects first, in one list or a line each, then the failures."""
     form = values.text("format")
     printer = _printer(form)
@@ -151,8 +153,8 @@ def inspect(session: Session, values: Values, arguments: list[str]) -> int:
         known = ", ".join(f'"{name}"' for name in sorted((*_KINDS, *_FOREIGN)))
         raise Failure(f'unknown type: "{kind}": must be one of {known}')
     if kind:
-        return _print(session, values, arguments, lambda name: _fetch(session, kind, name, values))
-    return _print(session, values, arguments, lambda name: _any(session, name, values))
+        return print_objects(session, values, arguments, lambda name: _fetch(session, kind, name, values))
+    return print_objects(session, values, arguments, lambda name: _any(session, name, values))
 
 
 def _any(session: Session, name: str, values: Values) -> str:
@@ -171,16 +173,16 @@ def _misfit(kind: str, error: EngineError) -> bool:
 
 
 def container_inspect(session: Session, values: Values, arguments: list[str]) -> int:
-    return _print(session, values, arguments, lambda name: _fetch(session, "container", name, values))
+    return print_objects(session, values, arguments, lambda name: _fetch(session, "container", name, values))
 
 
 def image_inspect(session: Session, values: Values, arguments: list[str]) -> int:
-    return _print(session, values, arguments, lambda name: _fetch(session, "image", name, values))
+    return print_objects(session, values, arguments, lambda name: _fetch(session, "image", name, values))
 
 
 def network_inspect(session: Session, values: Values, arguments: list[str]) -> int:
-    return _print(session, values, arguments, lambda name: _fetch(session, "network", name, values))
+    return print_objects(session, values, arguments, lambda name: _fetch(session, "network", name, values))
 
 
 def volume_inspect(session: Session, values: Values, arguments: list[str]) -> int:
-    return _print(session, values, arguments, lambda name: _fetch(session, "volume", name, values))
+    return print_objects(session, values, arguments, lambda name: _fetch(session, "volume", name, values))

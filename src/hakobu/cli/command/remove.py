@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hakobu.cli.each import for_each
 from hakobu.cli.failure import Failure, Silent
-from hakobu.cli.kind import BOOL
+from hakobu.cli.kind import BOOL, STRINGS
 from hakobu.cli.table import MANY, Command, Flag
 from hakobu.client.error import EngineError
 
@@ -38,6 +38,7 @@ RMI = Command(
     flags=(
         Flag("force", "f", BOOL, "Also where a container uses them"),
         Flag("no-prune", "", BOOL, "Keep parents that have no name"),
+        Flag("platform", "", STRINGS, "Remove this platform of the image only", since="1.50"),
     ),
 )
 
@@ -87,7 +88,9 @@ def rmi(session: Session, values: Values, arguments: list[str]) -> int:
     failed = False
     for name in arguments:
         try:
-            steps = session.engine.images.remove(name, force=values.on("force"), prune=not values.on("no-prune"))
+            steps = session.engine.images.remove(
+                name, force=values.on("force"), prune=not values.on("no-prune"), platforms=values.texts("platform")
+            )
         except EngineError as e:
             session.error(str(e))
             failed = failed or not (values.on("force") and e.status == 404)

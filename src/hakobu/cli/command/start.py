@@ -21,6 +21,8 @@ START = Command(
     aliases=("container start", "start"),
     flags=(
         Flag("attach", "a", BOOL, "Show its output and pass signals on"),
+        Flag("checkpoint", "", STRING, "Start from this checkpoint"),
+        Flag("checkpoint-dir", "", STRING, "Folder of the checkpoints, where it is not the engine's own"),
         Flag("detach-keys", "", STRING, "Keys that leave an attached terminal"),
         Flag("interactive", "i", BOOL, "Give it our standard input"),
     ),
@@ -32,10 +34,13 @@ def start(session: Session, values: Values, arguments: list[str]) -> int:
         if len(arguments) > 1:
             raise Failure("you cannot start and attach multiple containers at once")
         return _attached(session, values, arguments[0])
+    checkpoint = values.text("checkpoint")
+    if checkpoint and len(arguments) > 1:
+        raise Failure("you cannot restore multiple containers at once")
     failed: list[str] = []
     for name in arguments:
         try:
-            session.engine.containers.start(name)
+            session.engine.containers.start(name, checkpoint=checkpoint, checkpoint_dir=values.text("checkpoint-dir"))
         except ClientError as e:
             session.error(str(e))
             failed.append(name)

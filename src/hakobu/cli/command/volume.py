@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hakobu.cli.failure import Silent
-from hakobu.cli.kind import BOOL, LIST, MAP, STRING
+from hakobu.cli.failure import Failure, Silent
+from hakobu.cli.kind import BOOL, BYTES, LIST, MAP, STRING
 from hakobu.cli.listing import FILTERS, FORMAT, chosen_format, filters_of, labels_text, show, show_ids
 from hakobu.cli.table import MANY, Command, Flag, key_values
 from hakobu.cli.template.value import Record, label_method
@@ -17,12 +17,26 @@ if TYPE_CHECKING:
     from hakobu.cli.table import Values
     from hakobu.client.codec import Json
 
+# Of cluster volumes: accepted and refused by name, for the volumes of a swarm are not here.
+_NAMES = "group scope sharing type"
+_LISTS = "secret topology-preferred topology-required"
+CLUSTER_FLAGS = (
+    Flag("availability", "", STRING, "Of cluster volumes", "active", hidden=True),
+    *(Flag(name, "", STRING, "Of cluster volumes", hidden=True) for name in _NAMES.split()),
+    *(Flag(name, "", BYTES, "Of cluster volumes", hidden=True) for name in ("limit-bytes", "required-bytes")),
+    *(Flag(name, "", LIST, "Of cluster volumes", hidden=True) for name in _LISTS.split()),
+)
 LS = Command(
     "volume ls",
     "[OPTIONS]",
     "List volumes",
     aliases=("volume ls", "volume list"),
-    flags=(FILTERS, FORMAT, Flag("quiet", "q", BOOL, "Show the names only")),
+    flags=(
+        Flag("cluster", "", BOOL, "Show volumes of a swarm only", hidden=True),
+        FILTERS,
+        FORMAT,
+        Flag("quiet", "q", BOOL, "Show the names only"),
+    ),
 )
 CREATE = Command(
     "volume create",
@@ -30,6 +44,7 @@ CREATE = Command(
     "Create a volume",
     most=1,
     flags=(
+        *CLUSTER_FLAGS,
         Flag("driver", "d", STRING, "Driver of the volume", "local"),
         Flag("label", "", LIST, "Set a label"),
         Flag("name", "", STRING, "Name of the volume", hidden=True),
@@ -44,6 +59,14 @@ RM = Command(
     most=MANY,
     aliases=("volume rm", "volume remove"),
     flags=(Flag("force", "f", BOOL, "Do not mind a volume that does not exist"),),
+)
+UPDATE = Command(
+    "volume update",
+    "[OPTIONS] VOLUME",
+    "Change a cluster volume",
+    least=1,
+    most=1,
+    flags=(Flag("availability", "", STRING, "Availability: active, pause or drain", "active"),),
 )
 COLUMNS = (("Driver", "DRIVER"), ("Name", "VOLUME NAME"))
 HEADERS: dict[str, object] = {
@@ -62,7 +85,8 @@ HEADERS: dict[str, object] = {
 def ls(session: Session, values: Values, arguments: list[str]) -> int:
     from hakobu.cli.command.network import natural
 
-    volumes = session.engine.volumes.list(filters_of(values))
+    # Volumes of a swarm are none here, as on any machine outside of one.
+    volumes = [] if values.on("cluster") else session.engine.volumes.list(filters_of(values))
     volumes.sort(key=lambda volume: natural(str(volume["Name"])))
     form = chosen_format(session, values, "volumesFormat")
     if values.on("quiet") and form == "table":
@@ -99,6 +123,9 @@ class _VolumeRow(Record):
 
 
 def create(session: Session, values: Values, arguments: list[str]) -> int:
+    for flag in CLUSTER_FLAGS:
+        if flag.long in values.given:
+            raise Failure(f"--{flag.long} is for cluster volumes, and this engine is in no swarm")
     body: Json = {
         "Name": arguments[0] if arguments else values.text("name"),
         "Driver": values.text("driver"),
@@ -122,3 +149,8 @@ def rm(session: Session, values: Values, arguments: list[str]) -> int:
     if failed:
         raise Silent(1)
     return 0
+
+
+def update(session: Session, values: Values, arguments: list[str]) -> int:
+    session.engine.volumes.inspect(arguments[0])
+    raise Failure("Can only update cluster volumes")
