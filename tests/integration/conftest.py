@@ -5,6 +5,7 @@ resolver come with the first use and stay with the engine.
 """
 
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from tests.integration.daemon import Daemon, image_archive
 from tests.leaks import isolate, need, no_leaks
+
+from hakobu.spec.instance import Instance
 
 __all__ = ["no_leaks"]
 
@@ -71,3 +74,23 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> str:
     path.write_text(f"#!{sys.executable}\nimport sys\nfrom hakobu.cli.main import main\nsys.exit(main())\n")
     path.chmod(0o755)
     return str(path)
+
+
+@pytest.fixture
+def own(isolated_session: None) -> Iterator[Daemon]:
+    """An engine of the test's own, which it may kill; with the network `app`."""
+    folder = Path(tempfile.mkdtemp(prefix="hakobu-test-"))
+    daemon = Daemon(folder)
+    daemon.start()
+    try:
+        daemon.load("busybox")
+        daemon.hakobu("network", "create", "app")
+        yield daemon
+        daemon.remove_all()
+    finally:
+        daemon.stop()
+        # bridge and table stay with an engine that is only stopped, as docker's do
+        instance = Instance(f"{folder}/data", f"{folder}/exec")
+        subprocess.run(["ip", "link", "del", instance.default_bridge], check=True)
+        subprocess.run(["nft", "delete", "table", "inet", instance.nft_table], check=True)
+        shutil.rmtree(folder)

@@ -14,6 +14,7 @@ from tests.integration.daemon import Daemon
 from tests.leaks import need
 
 from hakobu.client.engine import Engine
+from hakobu.spec.runtime_parse import parse_runtime_config
 
 # What a step must not do without saying so: calls that change what a process is, sees or may do.
 DEFINING = {"mount", "pivot_root", "mknodat", "symlinkat", "sethostname", "setdomainname", "capset", "seccomp"}
@@ -138,3 +139,21 @@ def test_the_files_shown_for_a_limit_hold_it(engine: Daemon) -> None:
     joined = next(step for step in steps if step["name"] == "cgroup.join")["syscalls"][0]
     assert "CLONE_INTO_CGROUP" in joined or Path(re.search(r'write\("([^"]+)"', joined)[1]).exists()  # type: ignore[index]
     engine.hakobu("rm", "-f", "limited")
+
+
+def test_what_a_start_did_is_known_after_the_engine_was_killed(own: Daemon) -> None:
+    """The trace, and the OCI configuration as it was started, lie beside the container's other files; root's alone."""
+    own.hakobu("run", "-d", "--name", "kept", "-e", "SECRET=s", "busybox", "sleep", "100")
+    told = json.loads(own.hakobu("explain", "--format", "json", "kept").stdout)
+    container_id = own.hakobu("ps", "-q", "--no-trunc").stdout.split()[0]
+    directory = own.folder / "data" / "containers" / container_id
+    while not (directory / "config.json").exists():  # written a moment after the start
+        assert own.process is not None and own.process.poll() is None
+        time.sleep(0.05)
+    own.kill()
+    own.start()
+    assert json.loads(own.hakobu("explain", "--format", "json", "kept").stdout) == told
+    assert told["steps"][0]["took_ms"] > 0
+    config = parse_runtime_config((directory / "config.json").read_bytes())
+    assert "SECRET=s" in config.process.env
+    assert {(directory / name).stat().st_mode & 0o777 for name in ("config.json", "trace.json")} == {0o600}

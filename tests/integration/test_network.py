@@ -2,16 +2,13 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.integration.daemon import Daemon
@@ -41,26 +38,6 @@ def app(engine: Daemon) -> Iterator[str]:
     yield "app"
     engine.remove_all()
     engine.hakobu("network", "rm", "app", check=False)
-
-
-@pytest.fixture
-def own() -> Iterator[Daemon]:
-    """An engine of the test's own, which it may kill; with the network `app`."""
-    folder = Path(tempfile.mkdtemp(prefix="hakobu-test-"))
-    daemon = Daemon(folder)
-    daemon.start()
-    try:
-        daemon.load("busybox")
-        daemon.hakobu("network", "create", "app")
-        yield daemon
-        daemon.remove_all()
-    finally:
-        daemon.stop()
-        # bridge and table stay with an engine that is only stopped, as docker's do
-        instance = Instance(f"{folder}/data", f"{folder}/exec")
-        subprocess.run(["ip", "link", "del", instance.default_bridge], check=True)
-        subprocess.run(["nft", "delete", "table", "inet", instance.nft_table], check=True)
-        shutil.rmtree(folder)
 
 
 def serve(engine: Daemon, name: str, *flags: str) -> None:

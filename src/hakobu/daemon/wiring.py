@@ -40,10 +40,11 @@ from hakobu.engine.registries import RegistryService, registry_settings
 from hakobu.engine.removing import Remover
 from hakobu.engine.roots import ContainerRoots
 from hakobu.engine.services import Services
-from hakobu.engine.starting import Gates, Pending, Starter, Traces
+from hakobu.engine.starting import Gates, Pending, Starter
 from hakobu.engine.stopping import Stopper
 from hakobu.engine.system import SystemService
 from hakobu.engine.thread import OneThread
+from hakobu.engine.traces import Traces
 from hakobu.engine.updating import Updater
 from hakobu.engine.volumes import VolumeService
 from hakobu.engine.waiting import Waiters
@@ -80,6 +81,7 @@ class Engine:
     endpoints: Endpoints
     tree: Tree
     plan_for: Callable[[ContainerSpec], Plan]
+    traces: Traces
 
     async def open(self) -> None:
         """Afterwards the API may answer: everything that runs was adopted."""
@@ -140,6 +142,7 @@ class Engine:
             await self._stop_all()
         self.bus.close()
         await self.background.close()
+        self.traces.flush()
         self.shims.close()
         await self.thread.call(self.networking.close)
         self.thread.close()
@@ -197,7 +200,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         capability.held(),
     )
     execs = ExecService(records, shims, bus, planner.exec, planner.told)
-    pending, traces, gates = Pending(), Traces(planner.told), Gates()
+    pending, traces, gates = Pending(), Traces(instance.container_dir, planner.told, background), Gates()
     health = HealthWatch(records, execs, bus, background)
 
     def start_failed(container: Container) -> None:
@@ -297,6 +300,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         endpoints,
         tree,
         lambda spec: planner.foresee(creator.foresee(spec)),
+        traces,
     )
 
 

@@ -18,7 +18,7 @@ from hakobu.engine.execs import ExecService
 from hakobu.engine.failures import NotRunning
 from hakobu.engine.lifecycle import Op, require
 from hakobu.engine.observing import Observer
-from hakobu.engine.ports import Freezer, Net, PlanStart
+from hakobu.engine.ports import Foresee, Freezer, Net
 from hakobu.engine.records import Records, check_name
 from hakobu.engine.removing import Remover
 from hakobu.engine.services import (
@@ -33,8 +33,9 @@ from hakobu.engine.services import (
     PathStat,
     Stats,
 )
-from hakobu.engine.starting import Gates, Pending, Starter, Traces
+from hakobu.engine.starting import Gates, Pending, Starter
 from hakobu.engine.stopping import Stopper
+from hakobu.engine.traces import Traces
 from hakobu.engine.updating import Updater
 from hakobu.engine.waiting import Wait, Waiters
 from hakobu.errors import HakobuError, Invalid, Kind
@@ -73,7 +74,7 @@ class ContainerService:
     pending: Pending
     traces: Traces
     gates: Gates
-    foresee: PlanStart
+    foresee: Foresee
     ancestors: listing.Ancestors
 
     async def create(self, spec: ContainerSpec, name: str = "", platform: str = "") -> CreatedContainer:

@@ -65,10 +65,10 @@ class Planner:
     def runtime_config(self, container: Container) -> RuntimeConfig:
         return runtime_config(container, self._surroundings(container))
 
-    def start(self, container: Container) -> Plan:
-        """What the runtime has to do for this container; nothing is written."""
+    def start(self, container: Container) -> tuple[RuntimeConfig, Plan]:
+        """What this container is to be, and what the runtime has to do for it; nothing is written."""
         config = self.runtime_config(container)
-        return self._plan(container, config, self.rootfs(container))
+        return config, self._plan(container, config, self.rootfs(container))
 
     def foresee(self, container: Container) -> Plan:
         """The plan of a container that does not exist."""

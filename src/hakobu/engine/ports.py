@@ -10,6 +10,7 @@ from typing import Protocol
 from hakobu.errors import HakobuError
 from hakobu.spec.container import BoundPort, Container, Endpoint, ResolvedMount
 from hakobu.spec.plan import Created, Plan, ReservedPort
+from hakobu.spec.runtime_config import RuntimeConfig
 
 
 class Net(Protocol):
@@ -57,8 +58,11 @@ class Roots(Protocol):
     async def remove_anonymous(self, mounts: Sequence[ResolvedMount]) -> None: ...
 
 
-PlanStart = Callable[[Container], Plan]
-"""Pure but for reading the state of others: the plan of a start of this container, joined endpoints included."""
+PlanStart = Callable[[Container], tuple[RuntimeConfig, Plan]]
+"""Pure but for reading the state of others: a container's configuration, joined endpoints included, and its plan."""
+
+Foresee = Callable[[Container], Plan]
+"""The plan of a container that does not exist."""
 
 
 class Freezer(Protocol):

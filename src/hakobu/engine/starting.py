@@ -18,10 +18,10 @@ from hakobu.engine.records import Records
 from hakobu.engine.services import Events
 from hakobu.engine.size import parse_size
 from hakobu.engine.startfailure import translate
+from hakobu.engine.traces import Traces
 from hakobu.errors import HakobuError
 from hakobu.spec.container import Container, Health, State, Status
-from hakobu.spec.plan import Attachment, Created, LogTarget, Plan, Runtime, Stdio
-from hakobu.spec.step import Json, StepResult
+from hakobu.spec.plan import Attachment, Created, LogTarget, Runtime, Stdio
 
 
 class Pending:
@@ -35,37 +35,6 @@ class Pending:
 
     def take(self, container_id: str) -> tuple[Attachment, ...]:
         return tuple(self._waiting.pop(container_id, ()))
-
-
-class Traces:
-    """The plan and the results of each container's last start, for explain. Forgotten with the container.
-
-    `told` puts a plan as explain has it (Planner.told): only when it is asked for.
-    """
-
-    def __init__(self, told: Callable[[Plan], Plan]) -> None:
-        self._told = told
-        self._last: dict[str, tuple[Plan, tuple[StepResult, ...]]] = {}
-
-    def keep(self, container_id: str, plan: Plan, results: tuple[StepResult, ...]) -> None:
-        self._last[container_id] = (plan, results)
-
-    def forget(self, container_id: str) -> None:
-        self._last.pop(container_id, None)
-
-    def of(self, container_id: str) -> dict[str, Json] | None:
-        """The steps as JSON, each with `started_ns`, `took_ns` and `error` where it ran."""
-        if (last := self._last.get(container_id)) is None:
-            return None
-        plan, results = last
-        by_index = {r.index: r for r in results}
-        steps: list[Json] = []
-        for index, step in enumerate(self._told(plan).steps):
-            told = step.to_json()
-            if (result := by_index.get(index)) is not None:
-                told |= {"started_ns": result.started_ns, "took_ns": result.took_ns, "error": result.error}
-            steps.append(told)
-        return {"id": container_id, "steps": steps}
 
 
 class Gates:
@@ -129,7 +98,7 @@ class Starter:
     async def _start(self, container: Container) -> Container:
         endpoints = await self._net.join(container)
         container = self._records.note(container.id, endpoints=endpoints, ports=())
-        plan = self._plan(container)
+        config, plan = self._plan(container)
         created = await self._runtime.create(plan, stdio_of(container), self._pending.take(container.id))
         container = replace(
             container,
@@ -144,7 +113,7 @@ class Starter:
             container.id, state=_running_state(container, created), ports=container.ports
         )
         released = await releasing
-        self._traces.keep(container.id, plan, (*created.results, *released))
+        self._traces.keep(config, plan, (*created.results, *released))
         self.started_at_s[container.id] = monotonic_s()
         return self._started(await settle())
 
