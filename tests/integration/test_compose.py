@@ -141,10 +141,10 @@ def test_stop_start_and_the_anonymous_volume(app: App) -> None:
 def test_what_goes_wrong_is_said(app: App) -> None:
     missing = app("up", "-d", "nope", check=False)
     assert (missing.returncode, missing.stderr) == (1, "no such service: nope\n")
-    app.file.write_text("services:\n  web:\n    image: busybox\n    build: .\n")
+    app.file.write_text("services:\n  web:\n    image: unbuilt\n    build: .\n")
     refused = app("up", "-d", check=False)
     assert refused.returncode == 1
-    assert refused.stderr.startswith(f"{app.file}:4: services.web.build is not supported: ")
+    assert refused.stderr.startswith(f"{app.file}:4:5: services.web.build is not supported: ")
     app.file.write_text(FILE)
     idle = app("exec", "-T", "web", "true", check=False)
     assert (idle.returncode, idle.stderr) == (1, 'service "web" is not running\n')

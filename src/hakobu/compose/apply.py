@@ -109,21 +109,22 @@ class Applier:
     def _pull(self, action: Action) -> None:
         service = self.project.service(action.service)
         self._progress.tell(action, "Pulling")
-        repository, tag = split_reference(service.image)
+        repository, tag = split_reference(self.project.image_of(service))
         try:
             config = read_config(docker_config_dir(os.environ))
             auth = registry_auth(config, registry_host(repository))
             finish(self._engine.images.pull(repository, tag, platform=service.platform, registry_auth=auth))
         except ClientError as e:
-            self._without_registry(action, service.image, e)
+            self._without_registry(action, service, e)
             return
         self._progress.tell(action, "Pulled")
 
-    def _without_registry(self, action: Action, image: str, cause: ClientError) -> None:
+    def _without_registry(self, action: Action, service: Service, cause: ClientError) -> None:
         """An image that cannot be pulled: one that is here serves, else our own engine may make it."""
         if not action.required:
             self._progress.tell(action, f"Warning {cause}")
             return
+        image = self.project.image_of(service)
         self._progress.say(f" {action.name} {cause}")
         self._progress.say(f" {action.name} cannot be pulled; building {image} from the distribution's packages")
         if not bootstrap_image(self._engine, image):
@@ -154,10 +155,11 @@ class Applier:
 
     def _create_container(self, action: Action, name: str, *, replaces: str = "") -> str:
         service = self.project.service(action.service)
-        if service.image not in self._images:
-            self._images[service.image] = image_id(self._engine, service.image)
-        if not self._images[service.image]:
-            raise ActionFailed(f"No such image: {service.image}", hint="pull it, or leave pull_policy at missing")
+        image = self.project.image_of(service)
+        if image not in self._images:
+            self._images[image] = image_id(self._engine, image)
+        if not self._images[image]:
+            raise ActionFailed(f"No such image: {image}", hint="pull it, or leave pull_policy at missing")
         wanted = self._wanted(action, replaces)
         answer = self._engine.containers.create(container_body(wanted), name=name, platform=service.platform)
         created = str(answer["Id"])
@@ -172,10 +174,12 @@ class Applier:
             service=service,
             number=action.number,
             name=container_name(self.project.name, service, action.number),
-            image_id=self._images.get(service.image, ""),
+            image_id=self._images.get(self.project.image_of(service), ""),
             replaces=replaces,
             inherited=action.container.anonymous if action.container else {},
             container_of=self._container_of,
+            names_of=self._names_of,
+            socket=self._engine.endpoint.url.removeprefix("unix://"),
             read_file=self._read_file,
             all_networks=self._engine.transport.at_least("1.44"),
         )
@@ -190,7 +194,9 @@ class Applier:
     def create_oneoff(self, service: Service, name: str, slug: str, *, stdin: bool, auto_remove: bool) -> str:
         """A container of its own for one command (`run`); it has no number and is no part of the service."""
         wanted = replace(self._wanted(Action(kind=Kind.CREATE, name=name, service=service.name, number=1)), name=name)
-        body = container_body(replace(wanted, service=service, image_id=image_id(self._engine, service.image)))
+        body = container_body(
+            replace(wanted, service=service, image_id=image_id(self._engine, self.project.image_of(service)))
+        )
         labels, host = body["Labels"], body["HostConfig"]
         assert isinstance(labels, dict) and isinstance(host, dict)
         del labels[label.NUMBER]
@@ -215,6 +221,11 @@ class Applier:
         if not found:
             raise ActionFailed(f"no container of service {service!r} to share with")
         return found[0]
+
+    def _names_of(self, service: str) -> dict[int, str]:
+        wanted = self.project.service(service)
+        numbers = sorted(number for name, number in self._ids if name == service)
+        return {number: container_name(self.project.name, wanted, number) for number in numbers}
 
     def _read_file(self, path: str) -> str:
         try:

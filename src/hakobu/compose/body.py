@@ -11,12 +11,16 @@ from hakobu.compose.model.service import Service
 from hakobu.compose.model.volume import ServiceVolume
 from hakobu.spec.step import Json
 
+_API_SOCKET = "/var/run/docker.sock"
+"""Where clients in a container look for the engine."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """One container to create. `inherited` are nameless volumes of the container it replaces.
 
-    `container_of` gives the container of a service whose namespace is shared; `read_file` a file's text.
+    `container_of` gives the container of a service whose namespace is shared, `names_of` those of a linked one by
+    their number; `read_file` a file's text. `socket` is the engine's own.
     """
 
     project: Project
@@ -27,6 +31,8 @@ class Wanted:
     replaces: str = ""
     inherited: Mapping[str, str]
     container_of: Callable[[str], str]
+    names_of: Callable[[str], Mapping[int, str]] = lambda _: {}
+    socket: str = ""
     read_file: Callable[[str], str]
     all_networks: bool = True
 
@@ -45,7 +51,7 @@ def container_body(wanted: Wanted) -> dict[str, Json]:
         "OpenStdin": service.stdin_open,
         "StdinOnce": False,
         "Env": [name if value is None else f"{name}={value}" for name, value in service.environment.items()],
-        "Image": service.image,
+        "Image": wanted.project.image_of(service),
         "WorkingDir": service.working_dir,
         "Entrypoint": None if service.entrypoint is None else [*service.entrypoint],
         "Cmd": None if service.command is None else [*service.command],
@@ -134,11 +140,30 @@ def _endpoint(wanted: Wanted, attachment: NetworkAttachment, mac: str) -> Json:
         addresses["LinkLocalIPs"] = [*attachment.link_local_ips]
     names = dict.fromkeys([wanted.name, wanted.service.name, *attachment.aliases])
     document: dict[str, Json] = {"IPAMConfig": addresses or None, "Aliases": [*names], "MacAddress": mac}
-    if attachment.driver_opts:
-        document["DriverOpts"] = dict[str, Json](dict(attachment.driver_opts))
+    options = dict(attachment.driver_opts)
+    if attachment.interface_name:
+        options["com.docker.network.endpoint.ifname"] = attachment.interface_name
+    if options:
+        document["DriverOpts"] = dict[str, Json](options)
+    if links := _links(wanted):
+        document["Links"] = [*links]
     if attachment.gw_priority:
         document["GwPriority"] = attachment.gw_priority
     return document
+
+
+def _links(wanted: Wanted) -> list[str]:
+    """Each container of a linked service under the names it is known by, then containers of other projects."""
+    found: list[str] = []
+    for text in wanted.service.links:
+        service, _, alias = text.partition(":")
+        for number, name in wanted.names_of(service).items():
+            names = (alias or service, f"{service}-{number}", f"{wanted.project.name}-{service}-{number}")
+            found += [f"{name}:{other}" for other in names]
+    for text in wanted.service.external_links:
+        name, _, alias = text.partition(":")
+        found.append(f"{name}:{alias or name}")
+    return found
 
 
 def _host_config(wanted: Wanted, first_network: str) -> Json:
@@ -166,7 +191,8 @@ def _host_config(wanted: Wanted, first_network: str) -> Json:
         "OomScoreAdj": service.oom_score_adj,
         "Privileged": service.privileged,
         "ReadonlyRootfs": service.read_only,
-        "SecurityOpt": [_security_option(text, wanted) for text in service.security_opt],
+        "SecurityOpt": [_security_option(text, wanted) for text in service.security_opt] + _credentials(service),
+        "Isolation": service.isolation,
         "Tmpfs": dict[str, Json](_tmpfs(service)),
         "ShmSize": service.shm_size,
         "Sysctls": dict[str, Json](service.sysctls),
@@ -211,7 +237,55 @@ def _limits(service: Service) -> dict[str, Json]:
         config["PidsLimit"] = pids
     if service.mem_swappiness:
         config["MemorySwappiness"] = service.mem_swappiness
-    return config
+    return config | _rare_limits(service)
+
+
+def _rare_limits(service: Service) -> dict[str, Json]:
+    """What few services ask for: block devices, real time, accelerators, Windows; only what is said."""
+    limits = service.blkio_config or {}
+    reserved = service.deploy.reservations if service.deploy else None
+    requests = [_device_request(r, "gpu") for r in service.gpus]
+    requests += [_device_request(r) for r in (reserved.devices if reserved else ())]
+    found: dict[str, Json] = {
+        "BlkioWeight": limits.get("weight"),
+        "BlkioWeightDevice": limits.get("weight_device"),
+        "BlkioDeviceReadBps": _rates(limits.get("device_read_bps")),
+        "BlkioDeviceReadIOps": _rates(limits.get("device_read_iops")),
+        "BlkioDeviceWriteBps": _rates(limits.get("device_write_bps")),
+        "BlkioDeviceWriteIOps": _rates(limits.get("device_write_iops")),
+        "CpuCount": service.cpu_count,
+        "CpuPercent": service.cpu_percent,
+        "CpuRealtimePeriod": service.cpu_rt_period,
+        "CpuRealtimeRuntime": service.cpu_rt_runtime,
+        "DeviceRequests": requests,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _rates(limits: Json) -> Json:
+    """The API takes the rate as a number."""
+    listed = limits if isinstance(limits, list) else []
+    return [{"Path": item["Path"], "Rate": int(str(item["Rate"]))} for item in listed if isinstance(item, dict)]
+
+
+def _device_request(request: Json, *more: str) -> Json:
+    assert isinstance(request, dict)
+    capabilities = request.get("capabilities")
+    named = [*capabilities] if isinstance(capabilities, list) else []
+    return {
+        "Driver": request.get("driver", ""),
+        "Count": request.get("count", 0),
+        "DeviceIDs": request.get("device_ids"),
+        "Capabilities": [[*named, *(name for name in more if name not in named)]],
+        "Options": request.get("options"),
+    }
+
+
+def _credentials(service: Service) -> list[Json]:
+    """Where a Windows service's credentials come from."""
+    kinds = {"config": "config", "file": "file", "registry": "registry"}
+    spec = service.credential_spec or {}
+    return [f"credentialspec={kinds[key]}://{value}" for key, value in spec.items()]
 
 
 def _restart(service: Service) -> Json:
@@ -260,13 +334,15 @@ def _mounts(wanted: Wanted) -> tuple[Json, Json]:
             mounts.append(_mount(volume, wanted.project.volumes))
         else:
             binds.append(_bind(volume, wanted.project.volumes))
+    if wanted.service.use_api_socket:
+        binds.append(f"{wanted.socket}:{_API_SOCKET}:rw")
     return binds, mounts + _file_mounts(wanted)
 
 
 def _needs_mount(volume: ServiceVolume) -> bool:
     """A bind string creates a missing source, and knows neither subpaths nor labels nor recursion."""
-    special = volume.type == "tmpfs" or volume.subpath or volume.labels or volume.recursive
-    return bool(special) or (volume.type == "bind" and not volume.create_host_path)
+    special = volume.type in ("tmpfs", "image") or volume.subpath or volume.labels or volume.recursive
+    return bool(special) or (volume.type == "bind" and volume.has_options and not volume.create_host_path)
 
 
 def _bind(volume: ServiceVolume, volumes: Mapping[str, Volume]) -> str:
@@ -282,6 +358,9 @@ def _mount(volume: ServiceVolume, volumes: Mapping[str, Volume]) -> Json:
         sizes: dict[str, Json] = {"SizeBytes": volume.tmpfs_size, "Mode": volume.tmpfs_mode}
         document["TmpfsOptions"] = {name: value for name, value in sizes.items() if value}
         return document
+    if volume.type == "image":
+        image: dict[str, Json] = {"Subpath": volume.subpath} if volume.subpath else {}
+        return {**document, "Source": volume.source, "ImageOptions": image}
     if volume.type == "volume":
         options: dict[str, Json] = {"NoCopy": volume.no_copy, "Labels": dict[str, Json](dict(volume.labels))}
         if volume.subpath:

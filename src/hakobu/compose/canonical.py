@@ -9,11 +9,16 @@ import json
 from dataclasses import replace
 
 from hakobu.compose.model.attribute import ATTRIBUTES
+from hakobu.compose.model.image_build import secrets_of
 from hakobu.compose.model.project import Network, Project, Volume
 from hakobu.compose.model.service import Service
+from hakobu.compose.node import to_plain
 from hakobu.spec.step import Json
 
-_NOT_HASHED = frozenset({"pull_policy", "scale", "depends_on", "profiles"})
+GO_ESCAPES = "<>&\u2028\u2029"
+"""What Go writes escaped in JSON where `json` does not."""
+
+_NOT_HASHED = frozenset({"build", "pull_policy", "scale", "depends_on", "profiles"})
 
 
 def service_document(service: Service) -> dict[str, Json]:
@@ -23,7 +28,8 @@ def service_document(service: Service) -> dict[str, Json]:
         value: object = getattr(service, attribute.name)
         rendered = attribute.render(value)
         is_said = rendered not in ("", [], {}, 0, None) if value is not False else False
-        if attribute.always or is_said or (isinstance(value, bool) and attribute.name in ("init", "attach")):
+        is_given = attribute.hollow and value is not None
+        if attribute.always or is_said or is_given or (value is False and attribute.name in ("init", "attach")):
             document[attribute.name] = rendered
     return document
 
@@ -46,7 +52,8 @@ def project_document(project: Project) -> dict[str, Json]:
     document["services"] = {name: service_document(service) for name, service in project.services.items()}
     if volumes:
         document["volumes"] = dict[str, Json](volumes)
-    return {**document, **project.extensions}
+    extensions = {key: to_plain(value) for key, value in project.document if key.startswith("x-")}
+    return {**document, **dict(sorted(extensions.items()))}
 
 
 def used_resources(project: Project) -> dict[str, set[str]]:
@@ -55,19 +62,24 @@ def used_resources(project: Project) -> dict[str, set[str]]:
     return {
         "networks": {key for service in services for key in service.networks},
         "volumes": {v.source for service in services for v in service.volumes if v.type == "volume" and v.source},
-        "secrets": {reference.source for service in services for reference in service.secrets},
+        "secrets": {
+            name for s in services for name in (*(reference.source for reference in s.secrets), *secrets_of(s.build))
+        },
         "configs": {reference.source for service in services for reference in service.configs},
+        "models": {name for service in services for name in service.models},
     }
 
 
 def _digest(document: Json) -> str:
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    for plain in "<>&\u2028\u2029":  # Go escapes these five where `json` does not
+    for plain in GO_ESCAPES:
         text = text.replace(plain, f"\\u{ord(plain):04x}")
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def service_hash(service: Service) -> str:
+    """What the label of a container says of the configuration it was made from."""
+    service = replace(service, label_file=service.read_label_files)
     if service.deploy:
         service = replace(service, deploy=replace(service.deploy, replicas=None))
     return _digest({key: value for key, value in service_document(service).items() if key not in _NOT_HASHED})

@@ -3,13 +3,18 @@
 import json
 import re
 
-from hakobu.compose.canonical import project_document, service_document
+from hakobu.compose.canonical import GO_ESCAPES, project_document, service_document, used_resources
 from hakobu.compose.model.project import Project
-from hakobu.compose.node import resolve_plain
+from hakobu.compose.node import MappingNode, Node, Sequence, null, resolve_plain, to_plain
 from hakobu.spec.step import Json
 
-_YAML_ORDER = ("name", "services", "networks", "volumes", "secrets", "configs")
-_HOLLOW = ("resources", "placement", "ipam")
+_YAML_ORDER = ("name", "services", "networks", "volumes", "secrets", "configs", "models")
+_NAMED_ESCAPES = {"\x85": "\\N", "\xa0": "\\_", "\u2028": "\\L", "\u2029": "\\P", "\ufeff": "\\uFEFF"}
+_FREE = frozenset(
+    "services networks volumes secrets configs models environment labels annotations args additional_contexts "
+    "driver_opts options sysctls storage_opt aux_addresses depends_on ulimits".split()
+)
+_HOLLOW = ("resources", "placement", "ipam", "exec")
 _OLD_BOOLEANS = frozenset(
     ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"]
 )
@@ -21,19 +26,67 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?")
 def to_json(project: Project) -> str:
     """Dollar signs are doubled, so that the output may be read again."""
     text = json.dumps(_escape_dollars(project_document(project)), indent=2, ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    for plain in GO_ESCAPES:
+        text = text.replace(plain, f"\\u{ord(plain):04x}")
+    return text
 
 
 def to_yaml(project: Project) -> str:
     document = project_document(project)
     services: dict[str, Json] = {
-        name: _without_hollow(_with_whole_ulimits({**service_document(service), **service.extensions}))
+        name: _without_hollow(_with_whole_ulimits(_with_lower_keys(service_document(service))))
         for name, service in project.services.items()
     }
     document["services"] = services
+    used = used_resources(project)["models"]
+    models: dict[str, Json] = {key: m for key, m in project.models.items() if key in used}
+    if models:
+        document["models"] = models  # JSON has them not: so it is with docker compose
     ordered = {key: document[key] for key in _YAML_ORDER if key in document}
     ordered |= {key: value for key, value in sorted(document.items()) if key not in ordered}
-    return "".join(block(_escape_dollars(_without_hollow(ordered)), 0))
+    shown = _with_extensions(_without_hollow(ordered), project.document, 0)
+    return "".join(block(_escape_dollars(_sorted(shown, "")), 0))
+
+
+def _sorted(value: Json, name: str) -> Json:
+    """Mappings whose keys the user chose, in the order in which Go's YAML writes them; `name` is what holds them."""
+    if isinstance(value, list):
+        return [_sorted(item, "") for item in value]
+    if not isinstance(value, dict):
+        return value
+    below = {key: _sorted(item, key) for key, item in value.items()}
+    return dict(sorted(below.items(), key=lambda item: _go_order(item[0]))) if name in _FREE else below
+
+
+def _go_order(key: str) -> tuple[tuple[int, int, str], ...]:
+    """Numbers by their value, before letters; other characters before both."""
+    pieces = re.findall(r"[0-9]+|.", key, re.DOTALL)
+    return tuple((1, int(p), "") if p.isdigit() else (2, 0, p) if p.isalpha() else (0, 0, p) for p in pieces)
+
+
+def _with_extensions(value: Json, node: Node, depth: int) -> Json:
+    """The document with the `x-…` keys that the files have at the same places, behind the others."""
+    if isinstance(value, list) and isinstance(node, Sequence) and len(value) == len(node.items):
+        return [_with_extensions(item, below, depth + 1) for item, below in zip(value, node.items, strict=True)]
+    if not isinstance(value, dict) or not isinstance(node, MappingNode):
+        return value
+    below = {key: _with_extensions(item, node.entries.get(key, null()), depth + 1) for key, item in value.items()}
+    new = {key: to_plain(item) for key, item in sorted(node) if key.startswith("x-") and key not in value}
+    return below if depth == 1 else {**below, **new}
+
+
+def _with_lower_keys(service: dict[str, Json]) -> dict[str, Json]:
+    """YAML writes the keys of block devices small, where JSON does not."""
+    limits = service.get("blkio_config")
+    if not isinstance(limits, dict):
+        return service
+    small: dict[str, Json] = {
+        key: [{k.lower(): v for k, v in item.items()} if isinstance(item, dict) else item for item in value]
+        if isinstance(value, list)
+        else value
+        for key, value in limits.items()
+    }
+    return {**service, "blkio_config": small}
 
 
 def _escape_dollars(value: Json) -> Json:
@@ -63,9 +116,10 @@ def _without_hollow(value: Json) -> Json:
         return value
     kept: dict[str, Json] = {}
     for key, item in value.items():
-        hollow = (key in _HOLLOW and item == {}) or (key in ("command", "entrypoint") and item is None)
+        shown = _without_hollow(item)
+        hollow = (key in _HOLLOW and shown == {}) or (key in ("command", "entrypoint") and item is None)
         if not hollow:
-            kept[key] = _without_hollow(item)
+            kept[key] = shown
     return kept
 
 
@@ -146,4 +200,8 @@ def _double_quoted(text: str) -> str:
 
 def _escape(character: str) -> str:
     code = ord(character)
+    if character in _NAMED_ESCAPES:
+        return _NAMED_ESCAPES[character]
+    if code < 0x100:
+        return f"\\x{code:02X}"
     return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"

@@ -92,7 +92,7 @@ class Context:
         """The project's containers, of the named services where some are named; an unknown service is an error."""
         project, name = self.project_or_name
         for service in self.services:
-            if project and service not in project.refused:
+            if project:
                 project.service(service)
         found = [c for c in observe_containers(self.engine, name) if (all or c.is_running) and (oneoff or not c.oneoff)]
         if not project:

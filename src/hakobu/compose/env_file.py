@@ -6,7 +6,7 @@ A name alone stands for the variable of the environment (`None` here). Pure.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from hakobu.compose.failure import BadComposeFile, Mark
 from hakobu.compose.interpolation import BadTemplate, substitute
@@ -17,16 +17,21 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
-def parse_env(text: str, file: str, lookup: Callable[[str], str | None]) -> dict[str, str | None]:
-    """The variables in the order in which they stand."""
-    return _Reader(text.removeprefix("\ufeff"), file, lookup).read()
+def parse_env(
+    text: str, file: str, lookup: Callable[[str], str | None], before: Mapping[str, str | None] | None = None
+) -> dict[str, str | None]:
+    """The variables in the order in which they stand; `before` is what earlier files said, looked up last."""
+    return _Reader(text.removeprefix("\ufeff"), file, lookup, before or {}).read()
 
 
 class _Reader:
-    def __init__(self, text: str, file: str, lookup: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, text: str, file: str, lookup: Callable[[str], str | None], before: Mapping[str, str | None]
+    ) -> None:
         self._text = text
         self._file = file
         self._outer = lookup
+        self._before = before
         self._at = 0
         self.values: dict[str, str | None] = {}
 
@@ -99,4 +104,4 @@ class _Reader:
 
     def _lookup(self, name: str) -> str | None:
         outer = self._outer(name)
-        return self.values.get(name) if outer is None else outer
+        return self.values.get(name, self._before.get(name)) if outer is None else outer

@@ -14,7 +14,9 @@ class Mark:
     column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else self.file
+        if not self.line:
+            return self.file
+        return f"{self.file}:{self.line}:{self.column}" if self.column else f"{self.file}:{self.line}"
 
 
 NOWHERE = Mark("(built in)")
@@ -28,6 +30,29 @@ class BadComposeFile(Invalid):
         super().__init__(f"{mark}: {said}", field=path, hint=hint)
         self.mark = mark
         self.path = path
+
+
+class SeveralMistakes(BadComposeFile):
+    """All that is wrong with the files, a line for each, in the order of the places."""
+
+    def __init__(self, mistakes: tuple[BadComposeFile, ...]) -> None:
+        first = mistakes[0]
+        super().__init__(first.mark, "", path=first.path)
+        self.mistakes = mistakes
+        self.message = "\n".join(f"{m}\n  ({m.hint})" if m.hint else str(m) for m in mistakes)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def raise_mistakes(found: list[BadComposeFile]) -> None:
+    """Nothing for none, the mistake itself for one, `SeveralMistakes` for more."""
+    every = [m for e in found for m in (e.mistakes if isinstance(e, SeveralMistakes) else (e,))]
+    if len(every) == 1:
+        raise every[0]
+    if every:
+        ordered = dict.fromkeys(sorted(every, key=lambda m: (m.mark.file, m.mark.line, m.mark.column)))
+        raise SeveralMistakes(tuple(ordered))
 
 
 class UnsupportedAttribute(BadComposeFile):

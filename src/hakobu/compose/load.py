@@ -6,25 +6,25 @@ the project directory's `.env`. Files named by `env_file` are read here too, and
 
 import os
 import re
-import sys
-from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from hakobu.compose.env_file import parse_env
 from hakobu.compose.failure import BadComposeFile, Mark, NoConfigurationFile
 from hakobu.compose.interpolation import interpolate
-from hakobu.compose.merge import merge, without_tags
 from hakobu.compose.model.build import build_project
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.reading import read_string
 from hakobu.compose.model.service import EnvFile, Service
-from hakobu.compose.node import MappingNode, Node, Scalar
-from hakobu.compose.yaml import parse
+from hakobu.compose.node import MappingNode
+from hakobu.compose.path import Base
+from hakobu.compose.source import Unit, read_documents, read_text, read_unit, variables_of
 from hakobu.errors import Invalid
+from hakobu.spec.step import Json
 
 FILE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _OVERRIDES = tuple(f"{stem}.override.{ending}" for stem in ("compose", "docker-compose") for ending in ("yml", "yaml"))
+_VERSION = "the attribute `version` is obsolete, it will be ignored, please remove it to avoid potential confusion"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -49,28 +49,82 @@ class Selection:
     profiles: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     working_directory: str = "."
+    interpolate: bool = True
+    resolve_paths: bool = True
+    resolve_env_files: bool = True
+    consistent: bool = True
     warn: Callable[[str], None] = lambda _: None
 
 
 def load(selection: Selection, *, lenient: bool = False) -> Project:
-    """The project, complete; `BadComposeFile` and its kin for what is wrong with it."""
-    files = find_files(selection)
-    first = os.path.dirname(files[0]) if files[0] != "-" else os.path.abspath(selection.working_directory)
-    directory = os.path.abspath(os.path.join(selection.working_directory, selection.directory or first))
-    environment, env_files = _environment(selection, directory)
-    documents = [_read_document(file) for file in files]
-    name = project_name(selection, documents, directory, environment)
-    variables = {**environment, "COMPOSE_PROJECT_NAME": name}
-    document = _merged(documents, variables, selection.warn)
+    """The project, complete; `BadComposeFile` and its kin for what is wrong with it.
+
+    `lenient` is for looking and for taking away: a missing env file is then no error.
+    """
+    source = read_source(selection)
     project = Project(
+        name=source.name,
+        directory=source.directory,
+        files=source.files,
+        env_files=source.env_files,
+        environment=source.variables,
+    )
+    built = build_project(source.document, project, _profiles(selection, source.variables))
+    return _with_files(built, lenient) if selection.resolve_env_files else built
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The files as one document, before anything is made of it."""
+
+    name: str
+    directory: str
+    files: tuple[str, ...]
+    env_files: tuple[str, ...]
+    variables: dict[str, str]
+    document: MappingNode
+
+
+def read_source(selection: Selection) -> Source:
+    """Files, name and variables found, read and merged."""
+    files = find_files(selection)
+    here = os.path.abspath(selection.working_directory)
+    first = os.path.dirname(files[0]) if files[0] != "-" else here
+    directory = os.path.abspath(os.path.join(here, selection.directory or first))
+    environment, env_files = _environment(selection, directory)
+    documents = {file: read_documents(file) for file in files}
+    written = [document for some in documents.values() for document in some]
+    name = project_name(selection, written, directory, environment)
+    variables = {**environment, "COMPOSE_PROJECT_NAME": name}
+    if any("version" in document.entries for document in written):
+        selection.warn(_VERSION)
+    unit = Unit(
+        base=Base(directory, environment.get("HOME", "/root")),
+        variables=variables,
+        warn=_once(selection.warn),
+        interpolate=selection.interpolate,
+        resolve_paths=selection.resolve_paths,
+    )
+    return Source(
         name=name,
         directory=directory,
         files=files,
         env_files=tuple(selection.env_files and env_files),
-        environment=variables,
+        variables=variables,
+        document=read_unit(documents, unit),
     )
-    built = build_project(document, project, _profiles(selection, environment), lenient=lenient)
-    return _with_environment(built)
+
+
+def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """Each variable is warned of once."""
+    told: set[str] = set()
+
+    def warn_unset(name: str) -> None:
+        if name not in told:
+            told.add(name)
+            warn(f'The "{name}" variable is not set. Defaulting to a blank string.')
+
+    return warn_unset
 
 
 def _profiles(selection: Selection, environment: Mapping[str, str]) -> frozenset[str]:
@@ -103,55 +157,9 @@ def _environment(selection: Selection, directory: str) -> tuple[dict[str, str], 
     own = dict(selection.environment)
     here = os.path.abspath(selection.working_directory)
     files = [os.path.join(here, file) for file in selection.env_files]
-    for file in files:
-        if not os.path.exists(file):
-            raise BadComposeFile(Mark(file), f"couldn't find env file: {file}")
     if not files and os.path.isfile(default := os.path.join(directory, ".env")):
         files = [default]
-    found: dict[str, str] = {}
-    for file in files:
-        values = parse_env(_read_text(file), file, ChainMap(own, found).get)
-        found |= {name: value for name, value in values.items() if value is not None}
-    return {**found, **own}, tuple(files)
-
-
-def _read_text(file: str) -> str:
-    try:
-        if file == "-":
-            return sys.stdin.read()
-        with open(file, encoding="utf-8") as stream:
-            return stream.read()
-    except OSError as e:
-        raise BadComposeFile(Mark(file), f"cannot be read: {e.strerror}") from e
-    except UnicodeDecodeError as e:
-        raise BadComposeFile(Mark(file), f"is not UTF-8: {e.reason}") from e
-
-
-def _read_document(file: str) -> MappingNode:
-    node = parse(_read_text(file), file)
-    if isinstance(node, Scalar) and node.is_null:
-        raise BadComposeFile(Mark(file), "empty compose file")
-    if not isinstance(node, MappingNode):
-        raise BadComposeFile(node.mark, "top-level object must be a mapping")
-    return node
-
-
-def _merged(documents: list[MappingNode], variables: Mapping[str, str], warn: Callable[[str], None]) -> MappingNode:
-    told: set[str] = set()
-
-    def warn_unset(name: str) -> None:
-        if name not in told:
-            told.add(name)
-            warn(f'The "{name}" variable is not set. Defaulting to a blank string.')
-
-    if any("version" in document.entries for document in documents):
-        warn("the attribute `version` is obsolete, it will be ignored, please remove it to avoid potential confusion")
-    merged: Node = interpolate(documents[0], variables.get, warn_unset)
-    for document in documents[1:]:
-        merged = merge(merged, interpolate(document, variables.get, warn_unset))
-    merged = without_tags(merged)
-    assert isinstance(merged, MappingNode)
-    return merged
+    return {**variables_of(files, own), **own}, tuple(files)
 
 
 def project_name(
@@ -162,30 +170,64 @@ def project_name(
     for document in reversed(documents):
         node = document.get("name")
         if not given and node is not None:
-            given = read_string(interpolate(node, environment.get), "name")
+            given = _fit_name(read_string(interpolate(node, environment.get), "name"))
     if given:
         if not _NAME.fullmatch(given):
             raise BadProjectName(given)
         return given
-    name = re.sub(r"[^a-z0-9_-]", "", os.path.basename(directory).lower()).lstrip("_-")
+    name = _fit_name(os.path.basename(directory))
     if not name:
         raise Invalid("project name must not be empty", hint="give one with -p, or `name:` in the file")
     return name
 
 
-def _with_environment(project: Project) -> Project:
-    """Services with the variables of their env files, and with values for the names that had none."""
-    services = {name: _resolve(service, project.environment) for name, service in project.services.items()}
+def _fit_name(text: str) -> str:
+    """A project name made of any text."""
+    return re.sub(r"[^a-z0-9_-]", "", text.lower()).lstrip("_-")
+
+
+def _with_files(project: Project, lenient: bool) -> Project:
+    """Services with what their env and label files say, and with values for the variables that had none."""
+    services = {name: _resolve(service, project.environment, lenient) for name, service in project.services.items()}
     disabled = {name: _resolve(service, project.environment, True) for name, service in project.disabled.items()}
     return replace(project, services=services, disabled=disabled)
 
 
-def _resolve(service: Service, variables: Mapping[str, str], lenient: bool = False) -> Service:
+def _resolve(service: Service, variables: Mapping[str, str], lenient: bool) -> Service:
     found: dict[str, str | None] = {}
     for env_file in service.env_file:
         found |= _read_env_file(env_file, service.name, variables, found, lenient)
     own = {name: variables.get(name) if value is None else value for name, value in service.environment.items()}
-    return replace(service, environment=dict(sorted({**found, **own}.items())), env_file=())
+    return replace(
+        service,
+        environment=dict(sorted({**found, **own}.items())),
+        env_file=(),
+        labels=_labels(service, variables, lenient),
+        label_file=(),
+        read_label_files=service.label_file,
+        build=_with_arguments(service.build, variables),
+    )
+
+
+def _labels(service: Service, variables: Mapping[str, str], lenient: bool) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for file in service.label_file:
+        if not os.path.exists(file):
+            if lenient:
+                continue
+            raise BadComposeFile(Mark(file), f"label file {file} not found, needed by {service.name}")
+        values = parse_env(read_text(file), file, variables.get)
+        found |= {name: value for name, value in values.items() if value is not None}
+    return dict(sorted({**found, **service.labels}.items()))
+
+
+def _with_arguments(build: dict[str, Json], variables: Mapping[str, str]) -> dict[str, Json]:
+    """A build's arguments without a value take the variable's; one that is set nowhere is left out."""
+    arguments = build.get("args")
+    if not isinstance(arguments, dict):
+        return build
+    resolved = {name: variables.get(name) if value is None else value for name, value in arguments.items()}
+    return {**build, "args": {name: value for name, value in resolved.items() if value is not None}}
 
 
 def _read_env_file(
@@ -195,9 +237,9 @@ def _read_env_file(
         if env_file.required and not lenient:
             raise BadComposeFile(Mark(env_file.path), f"env file {env_file.path} not found, needed by {service}")
         return {}
-    text = _read_text(env_file.path)
+    text = read_text(env_file.path)
     if env_file.format == "raw":
         lines = [line.partition("=") for line in text.splitlines() if line.strip() and not line.startswith("#")]
         return {name.strip(): value for name, _, value in lines}
-    values = parse_env(text, env_file.path, lambda name: variables.get(name, before.get(name)))
+    values = parse_env(text, env_file.path, variables.get, before)
     return {name: value for name, value in values.items() if value is not None}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hakobu.compose.failure import NOWHERE, Mark
+from hakobu.spec.step import Json
 
 Value: TypeAlias = "bool | int | float | str | None"
 
@@ -35,11 +36,13 @@ def resolve_plain(text: str) -> Value:
     return text if special is None else float(special)
 
 
-def _parse_int(text: str) -> int:
+def _parse_int(text: str) -> int | float:
+    """What no machine word holds is a float."""
     sign, digits = (-1 if text[0] == "-" else 1), text.lstrip("+-").replace("_", "")
     if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
         return sign * int(digits, 8)  # `0755` is octal, as modes are written
-    return sign * int(digits, 0)
+    value = sign * int(digits, 0)
+    return value if -(2**63) <= value < 2**64 else float(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +99,12 @@ def string(text: str, mark: Mark = NOWHERE) -> Scalar:
 
 def null(mark: Mark = NOWHERE) -> Scalar:
     return Scalar("", None, mark)
+
+
+def to_plain(node: Node) -> Json:
+    """The node's content as a document, keys sorted."""
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, Sequence):
+        return [to_plain(item) for item in node.items]
+    return {key: to_plain(value) for key, value in sorted(node)}

@@ -79,7 +79,9 @@ def observe(engine: Engine, project: Project) -> Observed:
     """Everything a plan for this project needs to know."""
     networks = _named(engine, {n.name for n in project.networks.values()}, "network")
     volumes = _named(engine, {v.name for v in project.volumes.values()}, "volume")
-    images = {image: image_id(engine, image) for image in sorted({s.image for s in project.services.values()})}
+    images = {
+        image: image_id(engine, image) for image in sorted({project.image_of(s) for s in project.services.values()})
+    }
     return Observed(
         containers=observe_containers(engine, project.name),
         networks=networks,

@@ -15,6 +15,7 @@ from hakobu.compose.model.dependency import COMPLETED, HEALTHY
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.service import Service
 from hakobu.compose.observed import Observed, ObservedContainer
+from hakobu.compose.support import refuse_build
 
 
 class Kind(StrEnum):
@@ -120,9 +121,13 @@ def plan_pulls(project: Project, observed: Observed, options: UpOptions) -> Plan
     for name in wanted_services(project, options):
         service = project.service(name)
         policy = options.pull or service.pull_policy or "missing"
-        missing = service.image not in observed.images
-        if policy == "always" or (missing and policy != "never"):
-            wanted.setdefault(service.image, Action(kind=Kind.PULL, name=name, service=name, required=missing))
+        image = project.image_of(service)
+        missing = image not in observed.images
+        if service.build and policy not in ("always", "never"):
+            if missing:
+                raise refuse_build(project, service)
+        elif policy == "always" or (missing and policy != "never"):
+            wanted.setdefault(image, Action(kind=Kind.PULL, name=name, service=name, required=missing))
     return (tuple(wanted.values()),) if wanted else ()
 
 
@@ -170,16 +175,16 @@ def _change(
             name = label.container_name(project.name, service, number)
             actions.append(Action(kind=Kind.CREATE, name=name, service=service.name, number=number))
             continue
-        stale = options.force_recreate or shared_anew or _has_diverged(service, container, observed)
+        stale = options.force_recreate or shared_anew or _has_diverged(project, service, container, observed)
         kind = Kind.RECREATE if stale and not options.no_recreate else Kind.KEEP
         actions.append(Action(kind=kind, name=container.name, service=service.name, number=number, container=container))
     surplus = [c for number, c in existing.items() if number not in numbers[:count]]
     return actions + [_on(Kind.REMOVE, c) for c in surplus]
 
 
-def _has_diverged(service: Service, container: ObservedContainer, observed: Observed) -> bool:
+def _has_diverged(project: Project, service: Service, container: ObservedContainer, observed: Observed) -> bool:
     """Whether the container was made from another configuration or another image."""
-    image = observed.images.get(service.image, "")
+    image = observed.images.get(project.image_of(service), "")
     other_image = bool(image and container.image_id and image != container.image_id)
     return other_image or container.config_hash != service_hash(service)
 
@@ -231,7 +236,7 @@ def _await(project: Project, service: str, condition: str, dependent: str, requi
 
 def orphans(project: Project, observed: Observed) -> tuple[ObservedContainer, ...]:
     """Containers of services that the files do not have, in any profile."""
-    known = {*project.services, *project.disabled, *project.refused}
+    known = {*project.services, *project.disabled}
     return tuple(c for c in observed.containers if c.service not in known and not c.oneoff)
 
 
@@ -301,11 +306,11 @@ def plan_down(project: Project | None, left: Observed, options: DownOptions) -> 
     if options.volumes:
         last += [Action(kind=Kind.REMOVE_VOLUME, name=name) for name in sorted(left.volumes)]
     if options.images == "all" and project:
-        images = sorted({service.image for service in project.services.values()})
+        images = sorted({project.image_of(service) for service in project.services.values()})
         last += [Action(kind=Kind.REMOVE_IMAGE, name=image) for image in images]
     last += [Action(kind=Kind.REMOVE_NETWORK, name=name) for name in sorted(left.networks)]
     return tuple(wave for wave in (*waves, tuple(last)) if wave)
 
 
 def _is_known(project: Project, container: ObservedContainer) -> bool:
-    return not container.oneoff and container.service in {*project.services, *project.disabled, *project.refused}
+    return not container.oneoff and container.service in {*project.services, *project.disabled}

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import yaml
 
 from hakobu.compose.failure import BadComposeFile, Mark
-from hakobu.compose.node import MappingNode, Node, Scalar, Sequence, null, resolve_plain
+from hakobu.compose.node import MappingNode, Node, Scalar, Sequence, resolve_plain
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
@@ -25,12 +25,12 @@ _CORE_TAGS = {_CORE + name for name in ("str", "int", "float", "bool", "null", "
 _Events: TypeAlias = Iterator[yaml.Event]
 
 
-def parse(text: str, file: str) -> Node:
-    """The one document of `text`; `BadComposeFile` with the place where it cannot be."""
+def parse_all(text: str, file: str) -> tuple[Node, ...]:
+    """The documents of `text`; `BadComposeFile` with the place where there can be none."""
     if len(text) > MAX_BYTES:
         raise BadComposeFile(Mark(file), f"is larger than {MAX_BYTES} bytes")
     try:
-        return _Composer(file).document(_events(text))
+        return _Composer(file).documents(_events(text))
     except yaml.MarkedYAMLError as e:
         at = e.problem_mark or e.context_mark
         mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file)
@@ -40,11 +40,11 @@ def parse(text: str, file: str) -> Node:
 
 
 def _events(text: str) -> _Events:
-    return yaml.parse(text, Loader=_LOADER)
+    return yaml.parse(text, Loader=_LOADER)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 class _Composer:
-    """Builds one document; holds the anchors and what was counted so far."""
+    """Builds the documents; holds the anchors and what was counted so far."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -52,16 +52,14 @@ class _Composer:
         self._open: set[str] = set()
         self._nodes = 0
 
-    def document(self, events: _Events) -> Node:
-        root: Node = null(Mark(self._file, 1))
-        seen = False
+    def documents(self, events: _Events) -> tuple[Node, ...]:
+        """Anchors hold in their own document only."""
+        found: list[Node] = []
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
-                if seen:
-                    raise BadComposeFile(self._mark(event), "a second document is not supported")
-                seen = True
-                root = self._node(next(events), events, 0)
-        return root
+                self._anchors.clear()
+                found.append(self._node(next(events), events, 0))
+        return tuple(found)
 
     def _mark(self, event: yaml.Event) -> Mark:
         at = event.start_mark

@@ -6,7 +6,7 @@ from hakobu.compose.env_file import parse_env
 from hakobu.compose.failure import BadComposeFile
 from hakobu.compose.interpolation import BadTemplate, interpolate, substitute
 from hakobu.compose.node import MappingNode, Scalar
-from hakobu.compose.yaml import parse
+from hakobu.compose.yaml import parse_all
 
 ENV = {"SET": "v", "EMPTY": "", "OTHER": "o"}
 
@@ -67,13 +67,13 @@ def test_unset_variables_are_told() -> None:
 
 
 def test_nodes_are_interpolated_with_their_place() -> None:
-    node = interpolate(parse("a: ${SET}\nb: [x$SET, 5]\n$SET: c\n", "f"), ENV.get)
+    node = interpolate(parse_all("a: ${SET}\nb: [x$SET, 5]\n$SET: c\n", "f")[0], ENV.get)
     assert isinstance(node, MappingNode)
     assert isinstance(node.get("a"), Scalar)
     assert node.get("a").cast  # type: ignore[union-attr]
     assert "$SET" in node.entries
-    with pytest.raises(BadComposeFile, match="f:2: required variable X"):
-        interpolate(parse("a: 1\nb: ${X?}\n", "f"), ENV.get)
+    with pytest.raises(BadComposeFile, match="f:2:4: required variable X"):
+        interpolate(parse_all("a: 1\nb: ${X?}\n", "f")[0], ENV.get)
 
 
 def test_env_file() -> None:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from hakobu.compose.failure import BadComposeFile, NoConfigurationFile, UnsupportedAttribute
+from hakobu.compose.failure import BadComposeFile, NoConfigurationFile, SeveralMistakes, UnsupportedAttribute
 from hakobu.compose.load import BadProjectName, Selection, load
-from hakobu.compose.model.attribute import REFUSED
 from hakobu.compose.model.port import Port
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.reading import format_duration, read_duration, read_size
 from hakobu.compose.node import string
+from hakobu.compose.support import refuse_unsupported
 
 
 def read(tmp_path: Path, text: str, **options: object) -> Project:
@@ -24,33 +24,50 @@ def service(tmp_path: Path, *lines: str) -> object:
     return read(tmp_path, f"name: p\nservices:\n  web:\n    image: x\n{body}\n").services["web"]
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_unsupported_attributes_are_refused_by_name_and_line(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("provider: {type: x}", "6:5: services.web.provider is not supported: services are containers here"),
+        ("volumes: [{type: npipe, target: /x}]", "6:5: services.web.volumes.0.type is not supported: mounts of type"),
+        ("volumes: [{type: cluster, source: v}]", "mounts of type cluster"),
+    ],
+)
+def test_what_is_not_carried_out_is_said_when_it_is_asked_for(tmp_path: Path, line: str, said: str) -> None:
+    project = read(tmp_path, f"name: p\nservices:\n  web:\n    image: x\n    user: root\n    {line}\n")
     with pytest.raises(UnsupportedAttribute) as caught:
-        service(tmp_path, "user: root", f"{name}: x")
-    assert str(caught.value).startswith(f"{tmp_path}/compose.yaml:6: services.web.{name} is not supported: ")
+        refuse_unsupported(project, ["web"])
+    assert said in str(caught.value)
+
+
+def test_all_that_is_not_carried_out_is_said_at_once(tmp_path: Path) -> None:
+    text = (
+        "services: {a: {image: x, models: [m], secrets: [s]}}\nmodels: {m: {model: y}}\nsecrets: {s: {external: true}}"
+    )
+    project = read(tmp_path, text)
+    with pytest.raises(SeveralMistakes) as caught:
+        refuse_unsupported(project, ["a"])
+    assert [m.path for m in caught.value.mistakes] == ["services.a.models", "secrets.s.external"]
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("prots: [80]", "compose.yaml:5: services.web additional properties 'prots' not allowed"),
+        ("prots: [80]", "compose.yaml:5:5: services.web additional properties 'prots' not allowed"),
         ("user: 1000", "services.web.user must be a string"),
         ("privileged: maybe", "services.web.privileged must be a boolean"),
         ("ports: [99999]", "services.web.ports.0 is not a port"),
         ("ports: ['80:81:82:83']", "services.web.ports.0 is not a port"),
         ("ports: ['1-3:1-2']", "invalid ranges"),
-        ("ports: [{published: 80}]", "needs a target"),
+        ("ports: [{published: 80}]", "services.web.ports.0 missing property 'target'"),
         ("volumes: ['a:b']", "is not a mount"),
         ("volumes: ['a:/b:nope']", "unknown option 'nope'"),
         ("volumes: ['missing:/b']", "refers to undefined volume missing"),
-        ("volumes: [{type: npipe, target: /x}]", "type npipe are not carried out"),
+        ("volumes: [{type: floppy, target: /x}]", "volumes.0.type must be one of bind"),
         ("volumes: [{type: bind, target: /x}]", "needs a source"),
         ("volumes: [{type: tmpfs, target: /x, bind: {}}]", "does not belong to a mount of type tmpfs"),
         ("networks: [nope]", "refers to undefined network nope"),
-        ("networks: {default: {interface_name: eth7}}", "networks.default.interface_name is not supported"),
-        ("depends_on: [nope]", "depends on undefined service nope"),
-        ("depends_on: {web: {}}", "needs a condition"),
+        ("depends_on: [nope]", 'depends on undefined service "nope"'),
+        ("depends_on: {web: {}}", "depends_on.web missing property 'condition'"),
         ("depends_on: [web]", "dependency cycle detected: web -> web"),
         ("depends_on: {web: {condition: tomorrow}}", "must be one of service_started"),
         ("healthcheck: {test: [curl, x]}", "must start with NONE, CMD or CMD-SHELL"),
@@ -58,15 +75,14 @@ def test_unsupported_attributes_are_refused_by_name_and_line(tmp_path: Path, nam
         ("mem_limit: lots", "is not a size"),
         ("command: 'a \"b'", "is not a command line"),
         ("restart: sometimes", "is not a restart policy"),
-        ("pull_policy: build", "must be always, never or missing"),
+        ("pull_policy: often", "must be one of always"),
         ("secrets: [nope]", "refers to undefined secret nope"),
         ("scale: -1", "negative number of containers"),
-        ("deploy: {placement: {}}", "deploy.placement is not supported"),
         ("env_file: nope.env", "nope.env"),
-        ("env_file: [{path: x, required: no}]", "required must be a boolean"),
+        ("env_file: [{path: x, required: maybe}]", "required must be a boolean"),
         ("expose: [x]", "is not a port"),
         ("extra_hosts: [x]", "is not a host and an address"),
-        ("ulimits: {nofile: {soft: 1}}", "needs soft and hard"),
+        ("ulimits: {nofile: {soft: 1}}", "missing property 'hard'"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, line: str, said: str) -> None:
@@ -80,15 +96,16 @@ def test_what_is_refused(tmp_path: Path, line: str, said: str) -> None:
     [
         ("services: {a: {}}", "neither an image nor a build context"),
         ("services: {a: x}", "services.a must be a mapping"),
-        ("include: [x]\nservices: {}", "compose.yaml:1: include is not supported"),
+        ("include: [nope.yaml]\nservices: {}", "nope.yaml: cannot be read"),
+        ("include: [{env_file: x}]\nservices: {}", "compose.yaml:1:11: include.0 missing property 'path'"),
         ("foo: 1", "additional properties 'foo' not allowed"),
         ("- a", "top-level object must be a mapping"),
         ("", "empty compose file"),
-        ("services: {a: {image: x, container_name: n, scale: 2}}", "more than one container"),
+        ("services: {a: {image: x, container_name: n, scale: 2}}", "container name must be unique"),
         ("services: {a: {image: x, network_mode: host, networks: [default]}}", "mutually exclusive"),
         ("services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}", "cycle detected: a -> b -> a"),
-        ("secrets: {s: {external: true}}", "secrets.s.external is not supported"),
-        ("secrets: {s: {}}", "exactly one of file"),
+        ("secrets: {s: {}}", "one of file, environment, content or external must be set"),
+        ("secrets: {s: {file: x, environment: y}}", "file|environment attributes are mutually exclusive"),
         ("volumes: {v: {foo: 1}}", "volumes.v additional properties 'foo'"),
     ],
 )
@@ -170,14 +187,19 @@ def test_profiles(tmp_path: Path) -> None:
     assert list(read(tmp_path, text, environment={"COMPOSE_PROFILES": "p,q"}).services) == ["a", "b", "c"]
 
 
-def test_an_unused_service_may_ask_for_what_is_not_supported(tmp_path: Path) -> None:
-    text = "services: {a: {image: x}, b: {build: ., profiles: [p]}}"
-    project = read(tmp_path, text)
-    assert list(project.services) == ["a"]
-    with pytest.raises(UnsupportedAttribute):
-        project.service("b")
-    with pytest.raises(UnsupportedAttribute):
-        read(tmp_path, text, profiles=("p",))
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = "services:\n  a:\n    image: [x]\n    tty: maybe\n  b:\n    imag: x\n    ports: [a, 80, b]\nfoo: 1\n"
+    with pytest.raises(SeveralMistakes) as caught:
+        read(tmp_path, text)
+    assert [(m.mark.line, m.mark.column, m.path) for m in caught.value.mistakes] == [
+        (3, 12, "services.a.image"),
+        (4, 10, "services.a.tty"),
+        (6, 5, "services.b"),
+        (7, 13, "services.b.ports.0"),
+        (7, 20, "services.b.ports.2"),
+        (8, 1, ""),
+    ]
+    assert "did you mean 'image'?" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ class NetworkAttachment:
     aliases: tuple[str, ...] = ()
     driver_opts: tuple[tuple[str, str], ...] = ()
     gw_priority: int = 0
+    interface_name: str = ""
     ipv4_address: str = ""
     ipv6_address: str = ""
     link_local_ips: tuple[str, ...] = ()
@@ -27,6 +28,7 @@ class NetworkAttachment:
                 ("aliases", strings(self.aliases)),
                 ("driver_opts", mapping(dict(self.driver_opts))),
                 ("gw_priority", self.gw_priority),
+                ("interface_name", self.interface_name),
                 ("ipv4_address", self.ipv4_address),
                 ("ipv6_address", self.ipv6_address),
                 ("link_local_ips", strings(self.link_local_ips)),
@@ -58,7 +60,7 @@ def _read_one(node: Node, path: str) -> NetworkAttachment:
             "mac_address": read_string,
             "priority": read_int,
             "gw_priority": read_int,
+            "interface_name": read_string,
         },
-        {"interface_name": "the name of an interface in the container is chosen by the engine"},
     )
     return NetworkAttachment(**fields, given=True)

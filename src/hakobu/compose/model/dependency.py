@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from hakobu.compose.failure import BadComposeFile
 from hakobu.compose.model.document import compact
-from hakobu.compose.model.reading import read_bool, read_choice, read_list, read_mapping, unknown_key
+from hakobu.compose.model.reading import Reader, read_bool, read_choice, read_fields, read_list, read_mapping
 from hakobu.compose.node import MappingNode, Node, Sequence
 from hakobu.spec.step import Json
 
@@ -32,20 +31,9 @@ def read_dependencies(node: Node, path: str) -> dict[str, Dependency]:
 
 
 def _read_one(node: Node, path: str) -> Dependency:
-    mapping = read_mapping(node, path)
-    for key, _ in mapping:
-        if key not in ("condition", "restart", "required") and not key.startswith("x-"):
-            raise unknown_key(mapping, key, path, ("condition", "restart", "required"))
-    condition = mapping.get("condition")
-    if condition is None and isinstance(node, MappingNode):
-        raise BadComposeFile(node.mark, "needs a condition", path=path)
-    return Dependency(
-        condition=read_choice(condition, f"{path}.condition", (STARTED, HEALTHY, COMPLETED)) if condition else STARTED,
-        restart=_flag(mapping, "restart", path, False),
-        required=_flag(mapping, "required", path, True),
-    )
-
-
-def _flag(mapping: MappingNode, key: str, path: str, default: bool) -> bool:
-    node = mapping.get(key)
-    return default if node is None else read_bool(node, f"{path}.{key}")
+    shape: dict[str, Reader] = {
+        "condition": lambda n, p: read_choice(n, p, (STARTED, HEALTHY, COMPLETED)),
+        "restart": read_bool,
+        "required": read_bool,
+    }
+    return Dependency(**read_fields(node, path, shape, ("condition",) if isinstance(node, MappingNode) else ()))

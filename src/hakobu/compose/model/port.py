@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hakobu.compose.failure import BadComposeFile
 from hakobu.compose.model.document import compact
-from hakobu.compose.model.reading import items_of, read_choice, read_fields, read_int, read_string, read_text
+from hakobu.compose.model.reading import read_choice, read_each, read_fields, read_int, read_string, read_text
 from hakobu.compose.node import MappingNode, Node
 from hakobu.spec.step import Json
 
@@ -44,11 +44,23 @@ class Port:
 
 
 def read_ports(node: Node, path: str) -> tuple[Port, ...]:
-    found: list[Port] = []
-    for i, item in enumerate(items_of(node, path)):
-        ports = _read_long(item, f"{path}.{i}") if isinstance(item, MappingNode) else _read_short(item, f"{path}.{i}")
-        found += [port for port in ports if port not in found]
-    return tuple(found)
+    ports = [port for some in read_each(node, path, _read_one) for port in some]
+    return tuple(dict.fromkeys(ports))
+
+
+def _read_one(node: Node, path: str) -> list[Port]:
+    return _read_long(node, path) if isinstance(node, MappingNode) else _read_short(node, path)
+
+
+def expand_short(node: Node, path: str) -> tuple[str, ...]:
+    """The ports of a short form, each written by itself: `127.0.0.1:8080:80/tcp`."""
+    return tuple(_write(port) for port in _read_short(node, path))
+
+
+def _write(port: Port) -> str:
+    ip = f"[{port.host_ip}]" if ":" in port.host_ip else port.host_ip
+    host = f"{ip}:{port.published}:" if ip else f"{port.published}:" if port.published else ""
+    return f"{host}{port.target}/{port.protocol}"
 
 
 def _read_short(node: Node, path: str) -> list[Port]:
@@ -102,14 +114,13 @@ def _read_long(node: MappingNode, path: str) -> list[Port]:
             "published": read_text,
             "host_ip": read_string,
             "protocol": lambda n, p: read_choice(n, p, _PROTOCOLS),
-            "mode": lambda n, p: read_choice(n, p, ("ingress", "host")),
+            "mode": read_string,
             "name": read_string,
             "app_protocol": read_string,
         },
+        ("target",),
     )
-    target = node.get("target")
-    if target is None:
-        raise BadComposeFile(node.mark, "needs a target", path=path)
+    target = node.entries["target"]
     number = read_int(target, f"{path}.target")
     if not 0 < number < 65536:
         raise BadComposeFile(target.mark, f"is not a port: {number}", path=f"{path}.target")

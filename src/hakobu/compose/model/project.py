@@ -1,14 +1,14 @@
 """A project: its services, and the networks, volumes, secrets and configs they use.
 
-`Project.services` holds what is to run; a service outside the active profiles is in `disabled`,
-or in `refused` where it asks for what is not supported.
+`Project.services` holds what is to run; a service outside the active profiles is in `disabled`.
 """
 
 from dataclasses import dataclass, field
 
-from hakobu.compose.failure import NoSuchService, UnsupportedAttribute
+from hakobu.compose.failure import NOWHERE, Mark, NoSuchService
 from hakobu.compose.model.document import compact, mapping
 from hakobu.compose.model.service import Service
+from hakobu.compose.node import MappingNode, Node
 from hakobu.spec.step import Json
 
 
@@ -85,13 +85,18 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileObject:
-    """A secret or config: one of `file` (absolute), `environment` (a variable's name), `content`."""
+    """A secret or config: one of `file` (absolute), `environment` (a variable's name), `content`, or external."""
 
     key: str
     name: str
     file: str = ""
     environment: str = ""
     content: str = ""
+    external: bool = False
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+    driver: str = ""
+    driver_opts: dict[str, str] = field(default_factory=dict[str, str])
+    template_driver: str = ""
 
     def to_json(self) -> dict[str, Json]:
         return compact(
@@ -100,6 +105,11 @@ class FileObject:
                 ("file", self.file),
                 ("environment", self.environment),
                 ("content", self.content),
+                ("external", self.external),
+                ("labels", mapping(self.labels)),
+                ("driver", self.driver),
+                ("driver_opts", mapping(self.driver_opts)),
+                ("template_driver", self.template_driver),
             ]
         )
 
@@ -112,21 +122,33 @@ class Project:
     env_files: tuple[str, ...] = ()
     services: dict[str, Service] = field(default_factory=dict[str, Service])
     disabled: dict[str, Service] = field(default_factory=dict[str, Service])
-    refused: dict[str, UnsupportedAttribute] = field(default_factory=dict[str, UnsupportedAttribute])
     networks: dict[str, Network] = field(default_factory=dict[str, Network])
     volumes: dict[str, Volume] = field(default_factory=dict[str, Volume])
     secrets: dict[str, FileObject] = field(default_factory=dict[str, FileObject])
     configs: dict[str, FileObject] = field(default_factory=dict[str, FileObject])
-    extensions: dict[str, Json] = field(default_factory=dict[str, Json])
+    models: dict[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
+    document: MappingNode = field(default_factory=lambda: MappingNode({}, {}), repr=False, compare=False)
     environment: dict[str, str] = field(default_factory=dict[str, str])
 
     def service(self, name: str) -> Service:
         """A service by its name, active or not; `NoSuchService` otherwise."""
-        if name in self.refused:
-            raise self.refused[name]
         found = self.services.get(name) or self.disabled.get(name)
         if found is None:
             raise NoSuchService(name)
+        return found
+
+    def image_of(self, service: Service) -> str:
+        """The image's name: that of the project and the service where it is only built."""
+        return service.image or f"{self.name}-{service.name}"
+
+    def mark(self, *path: str) -> Mark:
+        """Where the files say this: `mark("services", "web", "ports")`; the nearest place above that they have."""
+        node: Node = self.document
+        found = NOWHERE
+        for key in path:
+            if not isinstance(node, MappingNode) or key not in node.entries:
+                return found
+            node, found = node.entries[key], node.mark_of(key)
         return found
 
     def with_dependencies(self, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,15 +4,16 @@ A reader takes the node, the path to name in an error (`services.web.ports`) and
 came out of an interpolation may stand for a number or a boolean; any other string may not.
 """
 
-import os
+import math
 import re
-import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeAlias
 
-from hakobu.compose.failure import BadComposeFile, UnsupportedAttribute
+from hakobu.compose.failure import BadComposeFile, raise_mistakes
+from hakobu.compose.model.words import Unfinished, split
 from hakobu.compose.node import MappingNode, Node, Scalar, Sequence, Value, resolve_plain
+from hakobu.spec.step import Json
 
 Reader: TypeAlias = Callable[[Node, str], Any]
 """Takes a node and its path, gives a value; `Any` because one mapping holds values of many types."""
@@ -32,20 +33,7 @@ _DURATION_UNITS = {
 }
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d|w)")
 _MAX_INT = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What relative paths in a file are relative to, and whose home `~` is."""
-
-    directory: str
-    home: str
-
-    def path(self, text: str) -> str:
-        """An absolute path for one that starts with `.`, `~` or a name."""
-        if text == "~" or text.startswith("~/"):
-            text = self.home + text[1:]
-        return os.path.normpath(os.path.join(self.directory, text))
+_BOOLEANS = {**dict.fromkeys(("true", "yes", "on", "y"), True), **dict.fromkeys(("false", "no", "off", "n"), False)}
 
 
 def wanted(node: Node, path: str, what: str) -> BadComposeFile:
@@ -81,19 +69,31 @@ def format_value(value: Value) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e21 else repr(value)
-    return str(value)
+    return _format_float(value) if isinstance(value, float) else str(value)
+
+
+def _format_float(value: float) -> str:
+    """The shortest digits that mean the value, with an exponent from a million on, as Go prints them."""
+    if not math.isfinite(value):
+        return "NaN" if value != value else "+Inf" if value > 0 else "-Inf"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    power = len(digits) + exponent - 1
+    if value == 0 or -5 < power < 6:
+        return f"{Decimal(repr(value)).normalize():f}"
+    text = "".join(map(str, digits))
+    mantissa = f"{text[0]}.{text[1:]}" if text[1:] else text
+    return f"{'-' if sign else ''}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
 
 
 def read_bool(node: Node, path: str) -> bool:
     value = typed(node, path, "a boolean")
     if isinstance(value, bool):
         return value
-    words = {"true": True, "yes": True, "on": True, "1": True, "y": True}
-    words |= {"false": False, "no": False, "off": False, "0": False, "n": False}
-    if isinstance(node, Scalar) and node.cast and node.text.lower() in words:
-        return words[node.text.lower()]
+    if isinstance(value, str) and value.lower() in _BOOLEANS:
+        return _BOOLEANS[value.lower()]
+    if isinstance(node, Scalar) and node.cast and node.text in ("0", "1"):
+        return node.text == "1"
     raise wanted(node, path, "a boolean")
 
 
@@ -164,9 +164,22 @@ def items_of(node: Node, path: str, what: str = "a list") -> tuple[Node, ...]:
     raise wanted(node, path, what)
 
 
+def read_each(node: Node, path: str, read: Reader) -> list[Any]:
+    """What `read` makes of each item of a list; the mistakes of all of them at once."""
+    found: list[Any] = []
+    mistakes: list[BadComposeFile] = []
+    for i, item in enumerate(items_of(node, path)):
+        try:
+            found.append(read(item, f"{path}.{i}"))
+        except BadComposeFile as e:
+            mistakes.append(e)
+    raise_mistakes(mistakes)
+    return found
+
+
 def read_list(node: Node, path: str) -> tuple[str, ...]:
     """A list of strings; numbers in it become text."""
-    return tuple(read_text(item, f"{path}.{i}") for i, item in enumerate(items_of(node, path)))
+    return tuple(read_each(node, path, read_text))
 
 
 def read_string_or_list(node: Node, path: str) -> tuple[str, ...]:
@@ -206,14 +219,48 @@ def read_labels(node: Node, path: str) -> dict[str, str]:
     return {name: value or "" for name, value in read_variables(node, path).items()}
 
 
+def read_hosts(node: Node, path: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of host and address, sorted; `host:ip`, `host=ip`, `host=[::1]`, or a mapping (addresses may be lists)."""
+    if isinstance(node, Sequence):
+        return tuple(sorted(read_each(node, path, _split_host)))
+    pairs: list[tuple[str, str]] = []
+    for host, value in read_mapping(node, path):
+        pairs += [(host, ip.strip("[]")) for ip in read_string_or_list(value, f"{path}.{host}")]
+    return tuple(sorted(pairs))
+
+
+def _split_host(node: Node, path: str) -> tuple[str, str]:
+    text = read_string(node, path)
+    host, separator, ip = text.partition("=") if "=" in text else text.partition(":")
+    if not separator or not host or not ip:
+        raise BadComposeFile(node.mark, f"is not a host and an address: {text!r}", path=path, hint="write host=1.2.3.4")
+    return host, ip.strip("[]")
+
+
+def read_host_list(node: Node, path: str) -> Json:
+    """Hosts and addresses as canonical text: `host=ip`."""
+    return [f"{host}={ip}" for host, ip in read_hosts(node, path)]
+
+
+def read_size_text(node: Node, path: str) -> Json:
+    """Bytes as text, empty for none: sizes are texts in the canonical form."""
+    size = read_size(node, path)
+    return str(size) if size else ""
+
+
+def read_texts(node: Node, path: str) -> Json:
+    """A list of texts as a document."""
+    return list[Json](read_list(node, path))
+
+
 def read_command(node: Node, path: str) -> tuple[str, ...] | None:
     """argv: a list, or a line split as a shell would; None where nothing is said, empty to clear the image's."""
     if isinstance(node, Scalar):
         if node.is_null:
             return None
         try:
-            return tuple(shlex.split(read_string(node, path)))
-        except ValueError as e:
+            return split(read_string(node, path))
+        except Unfinished as e:
             raise BadComposeFile(node.mark, f"is not a command line: {e}", path=path) from e
     return read_list(node, path)
 
@@ -225,20 +272,34 @@ def read_choice(node: Node, path: str, choices: tuple[str, ...]) -> str:
     return text
 
 
-def read_fields(
-    node: Node, path: str, readers: Mapping[str, Reader], refused: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """The values of a mapping by the reader of each key; what is refused or unknown is named with its line."""
-    found: dict[str, Any] = {}
+def read_fields(node: Node, path: str, readers: Mapping[str, Reader], required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The values of a mapping by the reader of each key; all that is wrong in it, each with its place."""
     mapping = read_mapping(node, path)
+    found: dict[str, Any] = {}
+    mistakes: list[BadComposeFile] = []
     for key, value in mapping:
-        if key in readers:
-            found[key] = readers[key](value, f"{path}.{key}")
-        elif refused and key in refused:
-            raise UnsupportedAttribute(mapping.mark_of(key), f"{path}.{key}", refused[key])
-        elif not key.startswith("x-"):
-            raise unknown_key(mapping, key, path, (*readers, *(refused or {})))
+        try:
+            if key in readers:
+                found[key] = readers[key](value, f"{path}.{key}" if path else key)
+            elif not key.startswith("x-"):
+                raise unknown_key(mapping, key, path, tuple(readers))
+        except BadComposeFile as e:
+            mistakes.append(e)
+    mistakes += [
+        BadComposeFile(node.mark, f"missing property {key!r}", path=path)
+        for key in required
+        if key not in mapping.entries
+    ]
+    raise_mistakes(mistakes)
     return found
+
+
+def read_shape(
+    node: Node, path: str, shape: Mapping[str, Reader], *, required: tuple[str, ...] = (), kept: tuple[str, ...] = ()
+) -> dict[str, Json]:
+    """A mapping as a document: keys in the order of the shape, empty values left out but for the `kept`."""
+    found = read_fields(node, path, shape, required)
+    return {key: found[key] for key in shape if key in found and (found[key] or key in kept)}
 
 
 def unknown_key(mapping: MappingNode, key: str, path: str, known: tuple[str, ...]) -> BadComposeFile:

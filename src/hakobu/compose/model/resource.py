@@ -1,30 +1,32 @@
 """Limits: `deploy` as far as one machine carries it out, ulimits, devices, files by reference, logging."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hakobu.compose.failure import BadComposeFile
 from hakobu.compose.model.document import compact, mapping, number
+from hakobu.compose.model.machine import read_reservations
 from hakobu.compose.model.reading import (
+    Reader,
     format_duration,
-    items_of,
     read_choice,
     read_duration,
+    read_each,
     read_fields,
     read_int,
     read_labels,
     read_mapping,
     read_number,
     read_options,
+    read_shape,
     read_size,
     read_string,
     read_text,
+    read_texts,
     typed,
 )
 from hakobu.compose.node import MappingNode, Node, Scalar
 from hakobu.spec.step import Json
-
-_SWARM = "it belongs to clusters, not to one machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +36,44 @@ class Resources:
     cpus: float = 0
     memory: int = 0
     pids: int = 0
+    devices: tuple[dict[str, Json], ...] = ()
+    generic_resources: tuple[Json, ...] = ()
 
     def to_json(self) -> Json:
         memory = str(self.memory) if self.memory else ""
-        return compact([("cpus", number(self.cpus)), ("memory", memory), ("pids", self.pids)])
+        return compact(
+            [
+                ("cpus", number(self.cpus)),
+                ("memory", memory),
+                ("pids", self.pids),
+                ("devices", [*self.devices]),
+                ("generic_resources", [*self.generic_resources]),
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateConfig:
+    """How replicas are replaced. Durations are nanoseconds; `parallelism` 0 is all at once, None is one."""
+
+    parallelism: int | None = None
+    delay: int = 0
+    failure_action: str = ""
+    monitor: int = 0
+    max_failure_ratio: float = 0
+    order: str = ""
+
+    def to_json(self) -> Json:
+        document: dict[str, Json] = {} if self.parallelism is None else {"parallelism": self.parallelism}
+        return document | compact(
+            [
+                ("delay", format_duration(self.delay) if self.delay else ""),
+                ("failure_action", self.failure_action),
+                ("monitor", format_duration(self.monitor) if self.monitor else ""),
+                ("max_failure_ratio", number(self.max_failure_ratio)),
+                ("order", self.order),
+            ]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +102,10 @@ class Deploy:
     limits: Resources | None = None
     reservations: Resources | None = None
     restart_policy: DeployRestart | None = None
+    update_config: UpdateConfig | None = None
+    rollback_config: UpdateConfig | None = None
+    placement: dict[str, Json] = field(default_factory=dict[str, Json])
+    endpoint_mode: str = ""
 
     def to_json(self) -> Json:
         document = compact([("mode", self.mode)])
@@ -73,6 +113,9 @@ class Deploy:
             document["replicas"] = self.replicas
         if self.labels:
             document["labels"] = mapping(dict(self.labels))
+        for name, update in (("update_config", self.update_config), ("rollback_config", self.rollback_config)):
+            if update:
+                document[name] = update.to_json()
         resources: dict[str, Json] = {}
         if self.limits:
             resources["limits"] = self.limits.to_json()
@@ -81,39 +124,80 @@ class Deploy:
         document["resources"] = resources
         if self.restart_policy:
             document["restart_policy"] = self.restart_policy.to_json()
-        document["placement"] = {}
-        return document
+        document["placement"] = self.placement
+        return document | compact([("endpoint_mode", self.endpoint_mode)])
 
 
-def read_deploy(node: Node, path: str) -> Deploy:
+def read_deploy(node: Node, path: str) -> Deploy | None:
+    if isinstance(node, Scalar) and node.is_null:
+        return None
     parts = read_fields(
         node,
         path,
         {
-            "mode": lambda n, p: read_choice(n, p, ("replicated",)),
+            "mode": read_string,
             "replicas": read_int,
             "labels": lambda n, p: tuple(read_labels(n, p).items()),
             "resources": _read_resources,
             "restart_policy": _read_restart,
+            "update_config": _read_update,
+            "rollback_config": _read_update,
+            "placement": _read_placement,
+            "endpoint_mode": read_string,
         },
-        dict.fromkeys(("update_config", "rollback_config", "placement", "endpoint_mode"), _SWARM),
     )
     resources: dict[str, Any] = parts.pop("resources", {})
     return Deploy(**parts, **resources)
 
 
 def _read_resources(node: Node, path: str) -> dict[str, Any]:
-    return read_fields(node, path, {"limits": _read_limits, "reservations": _read_limits})
+    return read_fields(node, path, {"limits": _read_limits, "reservations": _read_reservations})
+
+
+_AMOUNTS: dict[str, Reader] = {"cpus": read_number, "memory": read_size}
 
 
 def _read_limits(node: Node, path: str) -> Resources:
+    return Resources(**read_fields(node, path, {**_AMOUNTS, "pids": read_int}))
+
+
+def _read_reservations(node: Node, path: str) -> Resources:
+    more: dict[str, Reader] = {"devices": read_reservations, "generic_resources": _read_generic}
+    return Resources(**read_fields(node, path, {**_AMOUNTS, **more}))
+
+
+def _read_generic(node: Node, path: str) -> tuple[Json, ...]:
+    spec: dict[str, Reader] = {"kind": read_string, "value": read_int}
+    shape: dict[str, Reader] = {"discrete_resource_spec": lambda n, p: read_shape(n, p, spec)}
+    return tuple(read_each(node, path, lambda n, p: read_shape(n, p, shape)))
+
+
+def _read_update(node: Node, path: str) -> UpdateConfig:
     fields = read_fields(
         node,
         path,
-        {"cpus": read_number, "memory": read_size, "pids": read_int},
-        {"devices": "devices are not reserved", "generic_resources": _SWARM},
+        {
+            "parallelism": read_int,
+            "delay": read_duration,
+            "failure_action": read_string,
+            "monitor": read_duration,
+            "max_failure_ratio": read_number,
+            "order": lambda n, p: read_choice(n, p, ("start-first", "stop-first")),
+        },
     )
-    return Resources(**fields)
+    return UpdateConfig(**fields)
+
+
+def _read_placement(node: Node, path: str) -> dict[str, Json]:
+    def preferences(node: Node, path: str) -> Json:
+        return list[Json](read_each(node, path, lambda n, p: read_shape(n, p, {"spread": read_string})))
+
+    shape: dict[str, Reader] = {
+        "constraints": read_texts,
+        "preferences": preferences,
+        "max_replicas_per_node": read_int,
+    }
+    return read_shape(node, path, shape)
 
 
 def _read_restart(node: Node, path: str) -> DeployRestart:
@@ -121,7 +205,7 @@ def _read_restart(node: Node, path: str) -> DeployRestart:
         node,
         path,
         {
-            "condition": lambda n, p: read_choice(n, p, ("none", "on-failure", "any")),
+            "condition": read_string,
             "max_attempts": read_int,
             "delay": read_duration,
             "window": read_duration,
@@ -152,9 +236,7 @@ def _read_ulimit(node: Node, path: str) -> Ulimit:
     if isinstance(node, Scalar):
         value = read_int(node, path)
         return Ulimit(value, value, True)
-    fields = read_fields(node, path, {"soft": read_int, "hard": read_int})
-    if len(fields) != 2:
-        raise BadComposeFile(node.mark, "needs soft and hard", path=path)
+    fields = read_fields(node, path, {"soft": read_int, "hard": read_int}, ("soft", "hard"))
     return Ulimit(fields["soft"], fields["hard"])
 
 
@@ -162,23 +244,20 @@ def _read_ulimit(node: Node, path: str) -> Ulimit:
 class Device:
     source: str
     target: str
-    permissions: str = "rwm"
+    permissions: str = ""
 
     def to_json(self) -> Json:
         return compact([("source", self.source), ("target", self.target), ("permissions", self.permissions)])
 
 
 def read_devices(node: Node, path: str) -> tuple[Device, ...]:
-    return tuple(_read_device(item, f"{path}.{i}") for i, item in enumerate(items_of(node, path)))
+    return tuple(read_each(node, path, _read_device))
 
 
 def _read_device(node: Node, path: str) -> Device:
     if isinstance(node, MappingNode):
-        fields = read_fields(node, path, dict.fromkeys(("source", "target", "permissions"), read_string))
-        source = fields.get("source", "")
-        if not source:
-            raise BadComposeFile(node.mark, "needs a source", path=path)
-        return Device(source, fields.get("target") or source, fields.get("permissions") or "rwm")
+        shape: dict[str, Reader] = dict.fromkeys(("source", "target", "permissions"), read_string)
+        return Device(**read_fields(node, path, shape, ("source", "target")))
     parts = read_string(node, path).split(":")
     if len(parts) > 3 or not parts[0]:
         raise BadComposeFile(node.mark, "is not a device", path=path, hint="write /dev/HOST[:/dev/CONTAINER[:rwm]]")
@@ -204,7 +283,7 @@ class FileReference:
 
 def read_file_references(node: Node, path: str, default_directory: str = "") -> tuple[FileReference, ...]:
     """Configs and secrets; a secret's default target is below `default_directory`."""
-    return tuple(_read_reference(item, f"{path}.{i}", default_directory) for i, item in enumerate(items_of(node, path)))
+    return tuple(read_each(node, path, lambda n, p: _read_reference(n, p, default_directory)))
 
 
 def _read_reference(node: Node, path: str, default_directory: str) -> FileReference:
@@ -215,10 +294,9 @@ def _read_reference(node: Node, path: str, default_directory: str) -> FileRefere
         node,
         path,
         {"source": read_string, "target": read_string, "uid": read_text, "gid": read_text, "mode": _read_mode},
+        ("source",),
     )
-    source = str(fields.get("source") or "")
-    if not source:
-        raise BadComposeFile(node.mark, "needs a source", path=path)
+    source = str(fields["source"])
     if default_directory and not fields.get("target"):
         fields["target"] = f"{default_directory}/{source}"
     return FileReference(**fields)

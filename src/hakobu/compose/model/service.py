@@ -1,10 +1,11 @@
-"""A service: one frozen value with every attribute that works, each under the name the specification gives it."""
+"""A service: one frozen value with every attribute, each under the name the specification gives it."""
 
 from dataclasses import dataclass, field
 
 from hakobu.compose.model.attachment import NetworkAttachment
 from hakobu.compose.model.dependency import Dependency
 from hakobu.compose.model.healthcheck import Healthcheck
+from hakobu.compose.model.hook import Hook
 from hakobu.compose.model.port import Port
 from hakobu.compose.model.resource import Deploy, Device, FileReference, Logging, Ulimit
 from hakobu.compose.model.volume import ServiceVolume
@@ -31,18 +32,26 @@ class Service:
     profiles: tuple[str, ...] = ()
     annotations: dict[str, str] = field(default_factory=dict[str, str])
     attach: bool | None = None
+    build: dict[str, Json] = field(default_factory=dict[str, Json])
+    develop: dict[str, Json] | None = None
+    blkio_config: dict[str, Json] | None = None
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     cgroup_parent: str = ""
     cgroup: str = ""
+    cpu_count: int = 0
+    cpu_percent: float = 0
     cpu_period: int = 0
     cpu_quota: int = 0
+    cpu_rt_period: int = 0
+    cpu_rt_runtime: int = 0
     cpus: float = 0
     cpuset: str = ""
     cpu_shares: int = 0
     command: tuple[str, ...] | None = None
     configs: tuple[FileReference, ...] = ()
     container_name: str = ""
+    credential_spec: dict[str, Json] | None = None
     depends_on: dict[str, Dependency] = field(default_factory=dict[str, Dependency])
     deploy: Deploy | None = None
     device_cgroup_rules: tuple[str, ...] = ()
@@ -52,23 +61,30 @@ class Service:
     dns_search: tuple[str, ...] = ()
     domainname: str = ""
     entrypoint: tuple[str, ...] | None = None
+    provider: dict[str, Json] | None = None
     environment: dict[str, str | None] = field(default_factory=dict[str, str | None])
     env_file: tuple[EnvFile, ...] = ()
     expose: tuple[str, ...] = ()
+    external_links: tuple[str, ...] = ()
     extra_hosts: tuple[tuple[str, str], ...] = ()
     group_add: tuple[str, ...] = ()
+    gpus: list[Json] = field(default_factory=list[Json])
     hostname: str = ""
     healthcheck: Healthcheck | None = None
     image: str = ""
     init: bool | None = None
     ipc: str = ""
+    isolation: str = ""
     labels: dict[str, str] = field(default_factory=dict[str, str])
+    label_file: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
     logging: Logging | None = None
     mem_limit: int = 0
     mem_reservation: int = 0
     memswap_limit: int = 0
     mem_swappiness: int = 0
     mac_address: str = ""
+    models: dict[str, Json] = field(default_factory=dict[str, Json])
     network_mode: str = ""
     networks: dict[str, NetworkAttachment] = field(default_factory=dict[str, NetworkAttachment])
     oom_kill_disable: bool = False
@@ -79,6 +95,7 @@ class Service:
     ports: tuple[Port, ...] = ()
     privileged: bool = False
     pull_policy: str = ""
+    pull_refresh_after: str = ""
     read_only: bool = False
     restart: str = ""
     runtime: str = ""
@@ -94,13 +111,18 @@ class Service:
     tmpfs: tuple[str, ...] = ()
     tty: bool = False
     ulimits: dict[str, Ulimit] = field(default_factory=dict[str, Ulimit])
+    use_api_socket: bool = False
     user: str = ""
     userns_mode: str = ""
     uts: str = ""
     volumes: tuple[ServiceVolume, ...] = ()
     volumes_from: tuple[str, ...] = ()
     working_dir: str = ""
-    extensions: dict[str, Json] = field(default_factory=dict[str, Json])
+    pre_start: tuple[Hook, ...] = ()
+    post_start: tuple[Hook, ...] = ()
+    pre_stop: tuple[Hook, ...] = ()
+    read_label_files: tuple[str, ...] = ()
+    """What `label_file` named, once `labels` has it: no longer shown, but still part of the hash."""
 
     @property
     def replicas(self) -> int:
@@ -115,3 +137,7 @@ class Service:
         shared = [mode.removeprefix("service:") for mode in modes if mode.startswith("service:")]
         sources = [v.split(":")[0] for v in self.volumes_from if not v.startswith("container:")]
         return tuple(dict.fromkeys([*shared, *sources]))
+
+    def linked(self) -> tuple[str, ...]:
+        """The services that `links` names."""
+        return tuple(dict.fromkeys(link.split(":")[0] for link in self.links))

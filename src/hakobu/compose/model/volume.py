@@ -4,26 +4,27 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from hakobu.compose.failure import BadComposeFile, UnsupportedAttribute
+from hakobu.compose.failure import BadComposeFile
 from hakobu.compose.model.document import compact, mapping
 from hakobu.compose.model.reading import (
     Reader,
-    Scope,
-    items_of,
     read_bool,
     read_choice,
+    read_each,
     read_fields,
     read_int,
     read_labels,
     read_size,
     read_string,
+    wanted,
 )
-from hakobu.compose.node import MappingNode, Node
+from hakobu.compose.node import MappingNode, Node, Scalar
 from hakobu.spec.step import Json
 
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+TYPES = ("bind", "volume", "tmpfs", "cluster", "npipe", "image")
 _LONG: dict[str, Reader] = {
-    "type": read_string,
+    "type": lambda n, p: read_choice(n, p, TYPES),
     "source": read_string,
     "target": read_string,
     "consistency": read_string,
@@ -80,19 +81,21 @@ class ServiceVolume:
         if self.type == "volume":
             labels = mapping(dict(self.labels))
             return compact([("labels", labels), ("nocopy", self.no_copy), ("subpath", self.subpath)])
+        if self.type == "image":
+            return compact([("subpath", self.subpath)])
         size = str(self.tmpfs_size) if self.tmpfs_size else ""
         return compact([("size", size), ("mode", self.tmpfs_mode)])
 
 
-def read_volumes(node: Node, path: str, scope: Scope) -> tuple[ServiceVolume, ...]:
-    return tuple(_read_one(item, f"{path}.{i}", scope) for i, item in enumerate(items_of(node, path)))
+def read_volumes(node: Node, path: str) -> tuple[ServiceVolume, ...]:
+    return tuple(read_each(node, path, _read_one))
 
 
-def _read_one(node: Node, path: str, scope: Scope) -> ServiceVolume:
-    return _read_long(node, path, scope) if isinstance(node, MappingNode) else read_short(node, path, scope)
+def _read_one(node: Node, path: str) -> ServiceVolume:
+    return _read_long(node, path) if isinstance(node, MappingNode) else read_short(node, path)
 
 
-def read_short(node: Node, path: str, scope: Scope) -> ServiceVolume:
+def read_short(node: Node, path: str) -> ServiceVolume:
     text = read_string(node, path)
     source, target, mode = _split(text)
     if not target.startswith("/") or (source == "" and ":" in text):
@@ -101,12 +104,11 @@ def read_short(node: Node, path: str, scope: Scope) -> ServiceVolume:
     if source and source[0] in "./~":
         return ServiceVolume(
             type="bind",
-            source=scope.path(source),
+            source=source,
             target=target,
             read_only=options.read_only,
             propagation=options.propagation,
             selinux=options.selinux,
-            consistency=options.consistency,
             create_host_path=True,
             has_options=True,
         )
@@ -117,7 +119,6 @@ def read_short(node: Node, path: str, scope: Scope) -> ServiceVolume:
         source=source,
         target=target.rstrip("/") or "/",
         read_only=options.read_only,
-        consistency=options.consistency,
         no_copy=options.no_copy,
         has_options=True,
     )
@@ -138,7 +139,7 @@ class _Options:
 
     def __init__(self, node: Node, path: str, text: str, mode: str) -> None:
         self.read_only = self.no_copy = False
-        self.propagation = self.selinux = self.consistency = ""
+        self.propagation = self.selinux = ""
         for word in mode.split(",") if mode else ():
             if word in ("ro", "rw"):
                 self.read_only = word == "ro"
@@ -148,35 +149,24 @@ class _Options:
                 self.selinux = word
             elif word == "nocopy":
                 self.no_copy = True
-            elif word in ("consistent", "cached", "delegated"):
-                self.consistency = word
-            else:
+            elif word not in ("consistent", "cached", "delegated"):  # these mean nothing on Linux
                 raise BadComposeFile(node.mark, f"has an unknown option {word!r}: {text!r}", path=path)
 
 
-def _read_long(node: MappingNode, path: str, scope: Scope) -> ServiceVolume:
-    kind = node.get("type")
-    if kind is None:
-        raise BadComposeFile(node.mark, "needs a type", path=path)
-    type_ = read_string(kind, f"{path}.type")
-    if type_ in ("npipe", "cluster", "image"):
-        raise UnsupportedAttribute(kind.mark, f"{path}.type", f"mounts of type {type_} are not carried out")
-    read_choice(kind, f"{path}.type", ("bind", "volume", "tmpfs"))
-    nested = [key for key in ("bind", "volume", "tmpfs") if key in node.entries and key != type_]
+def _read_long(node: MappingNode, path: str) -> ServiceVolume:
+    fields = read_fields(node, path, {**_LONG, **_OPTIONS}, ("type",))
+    type_ = fields["type"]
+    nested = [key for key in _OPTIONS if key in node.entries and key != type_]
     if nested:
         where = f"{path}.{nested[0]}"
         raise BadComposeFile(node.mark_of(nested[0]), f"does not belong to a mount of type {type_}", path=where)
-    fields = read_fields(node, path, {**_LONG, "bind": _read_bind, "volume": _read_volume, "tmpfs": _read_tmpfs})
-    target, source = fields.get("target", ""), fields.get("source", "")
-    if not target.startswith("/"):
-        raise BadComposeFile(node.mark, "needs an absolute target", path=path)
-    if type_ == "bind":
-        if not source:
-            raise BadComposeFile(node.mark, "needs a source", path=path)
-        fields["source"] = scope.path(source)
-        fields.setdefault("bind", {"create_host_path": True})
+    if not fields.get("target") and type_ != "cluster":
+        raise BadComposeFile(node.mark, "needs a target", path=path)
+    if type_ == "bind" and not fields.get("source"):
+        raise BadComposeFile(node.mark, "needs a source", path=path)
     fields |= fields.pop(type_, {})
-    fields["has_options"] = type_ == "bind" or node.get(type_) is not None
+    fields["has_options"] = node.get(type_) is not None
+    fields.setdefault("target", "")
     return ServiceVolume(**fields)
 
 
@@ -207,5 +197,19 @@ def _read_volume(node: Node, path: str) -> dict[str, Any]:
 
 
 def _read_tmpfs(node: Node, path: str) -> dict[str, Any]:
-    fields = read_fields(node, path, {"size": read_size, "mode": read_int})
+    fields = read_fields(node, path, {"size": read_size, "mode": _read_mode})
     return {f"tmpfs_{key}": value for key, value in fields.items()}
+
+
+def _read_mode(node: Node, path: str) -> int:
+    """A number: a text would leave open whether it is octal."""
+    if isinstance(node, Scalar) and isinstance(node.value, str) and not node.cast:
+        raise wanted(node, path, "a number, as 0755")
+    return read_int(node, path)
+
+
+def _read_image(node: Node, path: str) -> dict[str, Any]:
+    return read_fields(node, path, {"subpath": read_string})
+
+
+_OPTIONS: dict[str, Reader] = {"bind": _read_bind, "volume": _read_volume, "tmpfs": _read_tmpfs, "image": _read_image}

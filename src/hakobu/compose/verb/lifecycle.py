@@ -26,6 +26,7 @@ from hakobu.compose.plan import (
     plan_up,
     wanted_services,
 )
+from hakobu.compose.support import refuse_unsupported
 from hakobu.errors import Invalid
 
 
@@ -55,6 +56,7 @@ def prepare(context: Context, options: UpOptions) -> tuple[Applier, Plan, Observ
     project = context.project
     for name in (*options.services, *options.scale):
         project.service(name)
+    refuse_unsupported(project, wanted_services(project, options))
     observed = observe(context.engine, project)
     if pulls := plan_pulls(project, observed, options):
         Applier(context.engine, context.progress, project=project, observed=observed).run(pulls)

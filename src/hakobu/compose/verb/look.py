@@ -46,7 +46,7 @@ def _aspect(context: Context, project: Project) -> str | None:
         "list_volumes": sorted(used["volumes"]),
         "list_networks": sorted(used["networks"]),
         "list_profiles": sorted({p for s in (project.services | project.disabled).values() for p in s.profiles}),
-        "list_images": [s.image for s in project.services.values()],
+        "list_images": [project.image_of(s) for s in project.services.values()],
     }
     for name, values in lists.items():
         if context.on(name):
