@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hakobu.cli.template.function import FUNCTIONS, type_name
+from hakobu.cli.template.function import FUNCTIONS, count_error, wanted_type
 from hakobu.cli.template.lexer import TemplateError
-from hakobu.cli.template.parser import Block, Call, Jump, Literal, Output, Path, Pipeline, Text, parse
-from hakobu.cli.template.value import Method, Record, Struct, is_true, shown
+from hakobu.cli.template.parser import Block, Call, Include, Jump, Literal, Output, Path, Pipeline, Text, parse
+from hakobu.cli.template.value import NO_VALUE, Method, NoValue, Record, Struct, is_true, shown, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,18 +54,22 @@ class Template:
     def __init__(self, text: str, name: str = "") -> None:
         self.name = name
         try:
-            self._nodes = parse(text)
+            self._nodes, self._defined = parse(text)
         except TemplateError as e:
             raise TemplateError(f"template: {name}:1: {e}") from None
 
     def execute(self, value: object) -> str:
         """The text for one value; TemplateError with Go's words."""
-        return _Execution(self.name, value).run(self._nodes)
+        try:
+            return _Execution(self.name, value, self._defined).run(self._nodes)
+        except RecursionError:
+            raise TemplateError(f"template: {self.name}: exceeded maximum template depth") from None
 
 
 class _Execution:
-    def __init__(self, name: str, value: object) -> None:
+    def __init__(self, name: str, value: object, defined: dict[str, list[Node]]) -> None:
         self._name = name
+        self._defined = defined
         self._variables: list[tuple[str, object]] = [("$", value)]
         self._dot = value
         self._out: list[str] = []
@@ -88,8 +92,17 @@ class _Execution:
                     self._out.append(shown(value))
             elif isinstance(node, Jump):
                 raise _Jumped(node.kind)
+            elif isinstance(node, Include):
+                self._include(node)
             else:
                 self._block(node)
+
+    def _include(self, node: Include) -> None:
+        """A template of its own: its dot and its `$` are the value it is given."""
+        value = self._pipeline(node.pipeline) if node.pipeline else None
+        if node.name not in self._defined:
+            raise self._fail(node.position, f'{{{{template "{node.name}"}}}}', f'template "{node.name}" not defined')
+        self._out.append(_Execution(self._name, value, self._defined).run(self._defined[node.name]))
 
     def _block(self, node: Block) -> None:
         depth, dot = len(self._variables), self._dot
@@ -130,8 +143,11 @@ class _Execution:
             return list(enumerate(value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         if isinstance(value, int) and not isinstance(value, bool):
             return [(index, index) for index in range(value)]
+        if isinstance(value, NoValue):
+            return []
         call = node.pipeline.commands[0]
-        raise self._fail(call.position, _shown_call(call), f"range can't iterate over {shown(value)}")
+        place = _place(call.arguments[0]) if call.function == "" else call.position
+        raise self._fail(place, _shown_call(call), f"range can't iterate over {shown(value)}")
 
     def _declare_pair(self, names: list[str], key: object, item: object) -> None:
         if len(names) == 1:
@@ -161,25 +177,46 @@ class _Execution:
             arguments = [self._operand(argument) for argument in call.arguments] + piped
             return self._path(call.function, arguments)
         if call.function == "":
-            value = self._operand(call.arguments[0])
+            first = call.arguments[0]
+            name = _shown_operand(first)
             if len(call.arguments) > 1 or piped:
-                raise self._fail(call.position, _shown_call(call), "can't give argument to non-function")
-            return value
+                raise self._fail(_place(first), name, f"can't give argument to non-function {name}")
+            if isinstance(first, Literal) and first.value is None:
+                raise self._fail(first.position, name, "nil is not a command")
+            return self._operand(first)
         return self._function(call, [*(self._operand(argument) for argument in call.arguments), *piped])
 
     def _function(self, call: Call, arguments: list[object]) -> object:
         name = str(call.function)
+        if wrong := count_error(name, len(arguments)):
+            raise self._fail(call.position, name, wrong)
+        for index, value in enumerate(arguments):
+            self._check(call, name, index, value)
         try:
-            return FUNCTIONS[name](*arguments)
+            return FUNCTIONS[name](*(None if isinstance(value, NoValue) else value for value in arguments))
         except TemplateError as e:
-            raise self._fail(call.position, _shown_call(call), str(e)) from None
-        except TypeError:
-            message = f"wrong number of args for {name}: got {len(arguments)}"
-            raise self._fail(call.position, name, message) from None
-        except IndexError:
-            raise self._fail(call.position, name, f"wrong number of args for {name}: got 0") from None
-        except ValueError as e:
+            message = str(e).replace("{function}", _shown_operand(call.arguments[0]) if call.arguments else "")
+            raise self._fail(call.position, _shown_call(call), message) from None
+        except (ValueError, TypeError) as e:
             raise self._fail(call.position, name, f"error calling {name}: {e}") from None
+
+    def _check(self, call: Call, name: str, index: int, value: object) -> None:
+        """Holds an argument to the type its function takes, in Go's two ways of saying so."""
+        wanted = wanted_type(name, index)
+        # A list or a text that the engine gave as null is an empty one.
+        if wanted is None or isinstance(value, wanted[1]) or (value is None and wanted[0] == "[]string"):
+            return
+        operand = call.arguments[index] if index < len(call.arguments) else None
+        if isinstance(operand, Literal):
+            scalar = wanted[0] in ("string", "int")
+            found = f"expected {'integer' if wanted[0] == 'int' else 'string'}; found {operand.shown}"
+            message = found if scalar else f"can't handle {operand.shown} for arg of type {wanted[0]}"
+            raise self._fail(operand.position, operand.shown, message)
+        place = _place(operand) if operand is not None else call.position
+        what = _shown_operand(operand) if operand is not None else _shown_call(call)
+        if value is None or isinstance(value, NoValue):
+            raise self._fail(place, what, f"invalid value; expected {wanted[0]}")
+        raise self._fail(place, what, f"wrong type for value; expected {wanted[0]}; got {type_name(value)}")
 
     def _operand(self, operand: Operand) -> object:
         if isinstance(operand, Literal):
@@ -194,8 +231,7 @@ class _Execution:
         value = self._start(path)
         for index, field in enumerate(path.fields):
             last = index == len(path.fields) - 1
-            place = path.places[index] if index < len(path.places) else path.position
-            value = self._member(value, field, path, place, arguments if last else [])
+            value = self._member(value, field, path, path.place, arguments if last else [])
         return value
 
     def _start(self, path: Path) -> object:
@@ -216,10 +252,10 @@ class _Execution:
             value = member
         elif isinstance(value, dict):
             value = self._item(value, field, path, place)  # pyright: ignore[reportUnknownArgumentType]
-        elif value is None:
+        elif value is None or isinstance(value, NoValue):
             raise self._fail(place, path.shown, f"nil pointer evaluating interface {{}}.{field}")
         else:
-            message = f"can't evaluate field {field} in type {type_name(value)}"
+            message = f"can't evaluate field {field} in type interface {{}}"
             raise self._fail(place, path.shown, message)
         if arguments:
             raise self._fail(place, path.shown, f"{field} has arguments but cannot be invoked as function")
@@ -230,6 +266,12 @@ class _Execution:
             return value[field]
         if isinstance(value, Struct) and field in OPTIONAL:
             return OPTIONAL[field]
+        if not isinstance(value, Struct):
+            return NO_VALUE
+        # Go's own name of a member is good as well: `ID` for `Id`, `APIVersion` for `ApiVersion`.
+        for name in value if field[:1].isupper() else ():
+            if name.lower() == field.lower():
+                return value[name]
         raise self._fail(place, path.shown, f'map has no entry for key "{field}"')
 
 
@@ -245,5 +287,11 @@ def _shown_operand(operand: Operand) -> str:
     if isinstance(operand, Path):
         return operand.shown or "."
     if isinstance(operand, Literal):
-        return f'"{operand.value}"' if isinstance(operand.value, str) else shown(operand.value)
+        return operand.shown
+    if isinstance(operand, Call):
+        return _shown_call(operand)
     return "(...)"
+
+
+def _place(operand: Operand) -> int:
+    return operand.place if isinstance(operand, Path) else 0 if isinstance(operand, Pipeline) else operand.position

@@ -176,6 +176,10 @@ def _unescape(text: str) -> str:
         if kind in _ESCAPES:
             out += _ESCAPES[kind]
             continue
+        if kind in "01234567" and kind:
+            out += chr(int(text[position - 1 : position + 2], 8))
+            position += 2
+            continue
         size = {"x": 2, "u": 4, "U": 8}.get(kind)
         if size is None:
             raise TemplateError("invalid syntax")

@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
 
 class Literal:
-    """A constant."""
+    """A constant, and how it was written."""
 
-    __slots__ = ("value",)
+    __slots__ = ("position", "shown", "value")
 
-    def __init__(self, value: object) -> None:
+    def __init__(self, value: object, position: int, shown: str) -> None:
         self.value = value
+        self.position = position
+        self.shown = shown
 
 
 class Path:
     """Fields of a start: the dot (`start` None), a variable, or the value of a pipeline in parentheses."""
 
-    __slots__ = ("fields", "places", "position", "shown", "start")
+    __slots__ = ("fields", "place", "places", "position", "shown", "start")
 
     def __init__(
         self, start: str | Pipeline | None, fields: list[str], position: int, places: tuple[int, ...] = ()
@@ -35,6 +37,9 @@ class Path:
         self.fields = fields
         self.position = position
         self.places = places
+        # Where Go says a chain is: at its second field, or at the first behind a variable.
+        at = 1 if start is None and len(places) > 1 else 0
+        self.place = places[at] if places else position
         name = start if isinstance(start, str) else ""
         self.shown = name + "".join(f".{field}" for field in fields)
 
@@ -96,9 +101,20 @@ class Jump:
         self.kind = kind
 
 
+class Include:
+    """`template "name" pipeline`: the nodes that `define` gave this name, on the pipeline's value."""
+
+    __slots__ = ("name", "pipeline", "position")
+
+    def __init__(self, name: str, pipeline: Pipeline | None, position: int) -> None:
+        self.name = name
+        self.pipeline = pipeline
+        self.position = position
+
+
 if TYPE_CHECKING:
     Operand: TypeAlias = Literal | Path | Pipeline | Call
-    Node: TypeAlias = Text | Output | Block | Jump
+    Node: TypeAlias = Text | Output | Block | Jump | Include
 
 _BLOCKS = ("if", "range", "with")
 
@@ -110,6 +126,8 @@ class _Actions:
         self.parts = lexer.split(text)
         self.index = 0
         self.variables = ["$"]
+        self.defined: dict[str, list[Node]] = {}
+        self.depth = 0
 
     def nodes(self, ends: tuple[str, ...]) -> tuple[list[Node], list[Token]]:
         """Nodes up to one of the ending actions, which is given as well (empty at the end of the text)."""
@@ -130,7 +148,10 @@ class _Actions:
                 if first not in ends:
                     raise TemplateError(f"unexpected {{{{{first}}}}}")
                 return out, words
-            out.append(self._node(first, words, position))
+            if first == "define":
+                self._define(words)
+            else:
+                out.append(self._node(first, words, position))
         if ends:
             raise TemplateError("unexpected EOF")
         return out, []
@@ -140,9 +161,34 @@ class _Actions:
             return self._block(first, words[1:], position)
         if first in ("break", "continue"):
             return Jump(first)
-        if first in ("template", "define", "block"):
-            raise TemplateError(f"{first} is not supported in a format")
+        if first in ("template", "block"):
+            return self._include(first, words, position)
         return Output(self._pipeline(words, position, "command"))
+
+    def _define(self, words: list[Token]) -> None:
+        """The body of `define` or `block`, which sees no variable but its own `$`."""
+        name = _name_of(words)
+        if len(words) != 2:
+            raise TemplateError(f"unexpected <{words[2].text}> in define clause")
+        if self.depth:
+            raise TemplateError("unexpected {{define}}")
+        self._body(name)
+
+    def _body(self, name: str) -> None:
+        variables, self.variables = self.variables, ["$"]
+        self.depth += 1
+        self.defined[name], _ = self.nodes(("end",))
+        self.depth -= 1
+        self.variables = variables
+
+    def _include(self, first: str, words: list[Token], position: int) -> Include:
+        name = _name_of(words)
+        pipeline = self._pipeline(words[2:], position, first) if len(words) > 2 else None
+        if first == "block":
+            if pipeline is None:
+                raise TemplateError("missing value for block clause")
+            self._body(name)
+        return Include(name, pipeline, words[1].position)
 
     def _block(self, kind: str, words: list[Token], position: int) -> Block:
         depth = len(self.variables)
@@ -218,11 +264,11 @@ class _Words:
                 raise TemplateError(f'undefined variable "{word.text}"')
             return self._chain(Path(word.text, [], word.position))
         if word.kind == lexer.STRING:
-            return Literal(word.text)
+            return Literal(word.text, word.position, f'"{word.text}"')
         if word.kind == lexer.CHAR:
-            return Literal(ord(word.text))
+            return Literal(ord(word.text), word.position, f"'{word.text}'")
         if word.kind == lexer.NUMBER:
-            return Literal(_number(word.text))
+            return Literal(_number(word.text), word.position, word.text)
         if word.kind == lexer.NAME:
             return self._name(word.text, word.position)
         if word.text == "(":
@@ -231,9 +277,9 @@ class _Words:
 
     def _name(self, name: str, position: int) -> Operand:
         if name in ("true", "false"):
-            return Literal(name == "true")
+            return Literal(name == "true", position, name)
         if name == "nil":
-            return Literal(None)
+            return Literal(None, position, name)
         if name not in FUNCTIONS:
             raise TemplateError(f'function "{name}" not defined')
         return Call(name, [], position)
@@ -255,6 +301,12 @@ class _Words:
         return path
 
 
+def _name_of(words: list[Token]) -> str:
+    if len(words) < 2 or words[1].kind != lexer.STRING:
+        raise TemplateError(f"unexpected <{words[1].text if len(words) > 1 else ''}> in {words[0].text} clause")
+    return words[1].text
+
+
 def _number(text: str) -> int | float:
     try:
         return int(text, 0)
@@ -262,7 +314,8 @@ def _number(text: str) -> int | float:
         return float(text)
 
 
-def parse(text: str) -> list[Node]:
-    """The template's nodes; TemplateError with Go's words."""
-    nodes, _ = _Actions(text).nodes(())
-    return nodes
+def parse(text: str) -> tuple[list[Node], dict[str, list[Node]]]:
+    """The template's nodes, and those that `define` gave names to; TemplateError with Go's words."""
+    actions = _Actions(text)
+    nodes, _ = actions.nodes(())
+    return nodes, actions.defined

@@ -73,6 +73,16 @@ class Record:
         return {name: self.members[name]() for name in sorted(self.members)}
 
 
+class NoValue:
+    """What a map gives for a key it has not: false, and printed as Go prints it."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+NO_VALUE = NoValue()
+
+
 class Struct(dict[str, object]):
     """An object that Go has as a struct: printed without its names, its absent members are errors."""
 
@@ -99,6 +109,8 @@ def shown(value: object) -> str:
     """As Go's `%v` prints it."""
     if value is None:
         return "<nil>"
+    if isinstance(value, NoValue):
+        return "<no value>"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -115,6 +127,21 @@ def shown(value: object) -> str:
     return str(value)
 
 
+def type_name(value: object) -> str:
+    """Go's name for the type of a value."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, dict):
+        return "map[string]interface {}"
+    if isinstance(value, (list, tuple)):
+        return "[]interface {}"
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, (int, float)):
+        return "int" if isinstance(value, int) else "float64"
+    return "<nil>" if value is None else "interface {}"
+
+
 def _float(value: float) -> str:
     if value == int(value) and abs(value) < 1e21:
         return str(int(value))
@@ -123,7 +150,7 @@ def _float(value: float) -> str:
 
 def plain(value: object) -> object:
     """The value as it was decoded, its nulls being null again."""
-    if isinstance(value, (NilList, NilMap)):
+    if isinstance(value, (NilList, NilMap, NoValue)):
         return None
     if isinstance(value, dict):
         items: dict[str, object] = value  # pyright: ignore[reportUnknownVariableType]
@@ -164,7 +191,10 @@ def compare(left: object, right: object, name: str) -> int:
             return 1
         raise TemplateError(f"error calling {name}: incompatible types for comparison")
     if kinds[0] == "other" or (kinds[0] == "bool" and name not in ("eq", "ne")):
-        raise TemplateError(f"error calling {name}: non-comparable type")
+        odd = left if _kind(left) in ("other", "bool") else right
+        if kinds[0] == "bool":
+            raise TemplateError(f"error calling {name}: invalid type for comparison")
+        raise TemplateError(f"error calling {name}: non-comparable type {shown(odd)}: {type_name(odd)}")
     if left == right:
         return 0
     return -1 if left < right else 1  # pyright: ignore[reportOperatorIssue]

@@ -1,0 +1,213 @@
+"""`--format` templates: docker's own program, on the same engine, says what each must give, mistakes included."""
+
+import shutil
+
+import pytest
+from tests.integration.test_cli_client_side import call
+
+DOCKER = shutil.which("docker")
+pytestmark = [pytest.mark.root, pytest.mark.skipif(DOCKER is None, reason="no docker command on PATH")]
+
+INSPECT = [
+    "{{.Name}}",
+    '{{ .Name }}x{{- " y" -}} z',
+    "a {{- .Name -}} b",
+    "{{/* comment */}}x",
+    "{{- /* comment */ -}} x",
+    "{{.Config.Labels}}",
+    "{{json .Config.Labels}}",
+    '{{index .Config.Labels "x.y"}}',
+    '{{index .Config.Labels "nope"}}|',
+    "{{index .Config.Env 0}}",
+    "{{index .Config.Env 9}}",
+    "{{range .Config.Env}}[{{.}}]{{end}}",
+    "{{range $i, $e := .Config.Env}}{{$i}}={{$e}};{{end}}",
+    "{{range $k, $v := .Config.Labels}}{{$k}}={{$v}};{{end}}",
+    "{{range $v := .Config.Labels}}{{$v}};{{end}}",
+    "{{range .Config.Entrypoint}}x{{else}}none{{end}}",
+    "{{range .Config.Env}}{{break}}{{end}}",
+    "{{range $i, $e := .Config.Cmd}}{{if eq $i 0}}{{continue}}{{end}}{{$e}}{{end}}",
+    "{{with .Config.Labels}}{{.a}}{{end}}",
+    "{{with .Config.Entrypoint}}x{{else}}none{{end}}",
+    "{{with $x := .Config.Image}}{{$x}}{{end}}",
+    "{{with .Config.Entrypoint}}x{{else with .Config.Image}}{{.}}{{end}}",
+    "{{if .State.Running}}up{{else}}down{{end}}",
+    "{{if not .State.Running}}up{{else if .State.Paused}}p{{else}}down{{end}}",
+    '{{if and .State.Running (eq .State.Status "running")}}yes{{end}}',
+    "{{if or .State.Paused .State.Running}}yes{{end}}",
+    '{{and 1 0}} {{or 0 "" "x"}} {{not 0}} {{not ""}}',
+    '{{eq 1 1}} {{ne "a" "b"}} {{lt 1 2}} {{le 2 2}} {{gt 3 2}} {{ge 1 2}}',
+    '{{eq "a" "b" "a"}}',
+    '{{eq 1 "a"}}',
+    '{{lt "a" "b"}}',
+    "{{len .Config.Env}} {{len .Name}} {{len .Config.Labels}}",
+    "{{len 3}}",
+    '{{join .Config.Cmd " "}}',
+    "{{join .Config.Cmd}}",
+    '{{split .Name "a"}}',
+    '{{json (split "a,b" ",")}}',
+    '{{split "a,b,c" "," | json}}',
+    '{{upper .Name}} {{lower "ABC"}} {{title "hello world"}}',
+    '{{.Name | upper | printf "%s-%s" "x"}}',
+    "{{pad .Name 2 3}}|",
+    '{{pad "" 2 3}}|',
+    "{{truncate .Id 12}}",
+    '{{truncate "ab" 12}}',
+    '{{printf "%s %d %v %q %x %5d|%-5d|%05d" "a" 3 true "q\\"" 255 7 8 9}}',
+    '{{printf "%v" .Config.Env}}',
+    '{{printf "%v" .Config.Labels}}',
+    '{{printf "%T" .Name}}',
+    '{{printf "%d" "x"}}',
+    '{{printf "%s" 3}}',
+    '{{printf "%d"}}',
+    '{{printf "x" 1}}',
+    '{{printf "%.3s|%10s|%-10s|" "abcdef" "a" "b"}}',
+    '{{printf "%t" true}} {{printf "%c" 65}} {{printf "%U" 65}}',
+    '{{printf "%o" 8}} {{printf "%b" 5}} {{printf "%e" 1.5}} {{printf "%g" 1.5}} {{printf "%.2f" 1.239}}',
+    '{{printf "%%"}}',
+    '{{printf "%+d" 3}} {{printf "%#x" 255}} {{printf "%X" "hi"}}',
+    '{{printf "%#v" "a"}}',
+    '{{printf "%*d" 5 3}}',
+    '{{print 1 2 "a" "b" 3}}',
+    '{{print "a" 1}}|{{println "a" 1 "b"}}|',
+    "{{println .Name}}x",
+    "{{$x := .Name}}{{$x}}",
+    "{{$x := 1}}{{$x = 2}}{{$x}}",
+    "{{slice .Id 0 12}}",
+    "{{slice .Config.Cmd 1}}",
+    '{{html "<a>"}} {{js "a\'b"}} {{urlquery "a b&c"}}',
+    "{{1}} {{1.5}} {{true}} {{nil}}",
+    "{{\"a\\tb\"}} {{`raw\\t`}} {{'a'}}",
+    "{{0x10}} {{1e3}} {{1_000}}",
+    "{{.Nope}}",
+    "{{.State.Nope}}",
+    "{{.Config.Labels.nope}}",
+    '{{index .NetworkSettings.Ports "80/tcp" 0 "HostIp"}}',
+    '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostIp}}',
+    "{{range $p, $c := .NetworkSettings.Ports}}{{$p}} -> {{(index $c 0).HostIp}}{{end}}",
+    "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.Privileged}}",
+    '{{.State.Pid | printf "%T"}}',
+    "{{json .HostConfig.PortBindings}}",
+    "{{json .Name}}{{json .State.Running}}{{json .HostConfig.Memory}}",
+    "{{.Created}} {{.ID}} {{.HostConfig.CPUShares}}",
+    "{{.HostConfig.RestartPolicy.Name}}",
+    "{{json .HostConfig.RestartPolicy}}",
+    "{{.NetworkSettings.Networks.bridge.IPPrefixLen}}",
+    "{{range $n, $c := .NetworkSettings.Networks}}{{$n}}:{{$c.IPPrefixLen}}{{end}}",
+    "{{call .Name}}",
+    "{{foo}}",
+    "{{.Name",
+    "{{end}}",
+    "{{if}}x{{end}}",
+    "{{if .Name}}",
+    "{{range}}{{end}}",
+    "{{.Name | nope}}",
+    '{{template "x"}}',
+    '{{define "x"}}hi{{end}}{{template "x"}}',
+    '{{define "x"}}hi {{.}}{{end}}{{template "x" .Name}}',
+    '{{block "x" .Name}}b {{.}}{{end}}',
+    '{{"x" | len}}',
+    "{{.Name.Foo}}",
+    "{{.Config.Env.Foo}}",
+    "{{$y}}",
+    "{{eq .Config.Env .Config.Env}}",
+    '{{lt 1 "a"}}',
+    '{{index "abc" 1}}',
+    "{{index .Config.Labels 1}}",
+    "{{index 3 1}}",
+    '{{slice "abc" 1 2}}',
+    '{{slice "abc" 5}}',
+    "{{not}}",
+    '{{join "a" ","}}',
+    "{{upper 3}}",
+    "{{json}}",
+    "{{ (eq 1 1) | not }}",
+    '{{if eq .Name "/cli-t1"}}A{{else}}B{{end}}',
+    '{{ $a := "x" }}{{ $b := printf "%s%s" $a "y" }}{{ $b }}',
+    '{{with $a := 3}}{{$a}}{{end}}{{len "x"}}',
+    "{{range 3}}{{.}}{{end}}",
+    "{{range $i := 3}}{{$i}}{{end}}",
+    '{{range "abc"}}x{{end}}',
+    "{{.State.StartedAt | len}}",
+    "{{-3}}",
+    "{{- 3}}",
+    "{{3 -}} x",
+    '{{"a" "b"}}',
+    "{{println}}",
+    "{{print}}",
+    "{{ .Name | json | len }}",
+    '{{json "<&>"}}',
+    '{{js "<&>"}}',
+    '{{printf "%v %v" nil 1}}',
+    '{{printf "%6.2f|%-8v|%8v|" 3.14159 "a" true}}',
+    '{{printf "%q" .Config.Env}}',
+    '{{printf "%s" .Config.Env}}',
+    '{{printf "%d" .HostConfig.Memory}}',
+    '{{printf "%v" .State.Running}}',
+    "{{len nil}}",
+    "{{index nil 1}}",
+    "{{eq nil nil}}",
+    '{{eq .Config.Domainname ""}}',
+    "{{if .HostConfig.Memory}}m{{else}}n{{end}}",
+    '{{ "quoted \\"x\\" \\u00e9 \\x41 \\101" }}',
+    '{{"multi\nline"}}',
+    "{{/* a }} b */}}x",
+    "{{ .Name}}}}",
+    "{{{.Name}}",
+]
+
+LISTS = [
+    (
+        "ps -a --filter name=cli-t",
+        "{{.ID}} {{.Names}} {{.Image}} {{.Command}} {{.State}} {{.Labels}} {{.Networks}} {{.Mounts}}",
+    ),
+    ("ps -a --filter name=cli-t", "table {{.Names}}\\t{{.Ports}}\\t{{.LocalVolumes}}"),
+    ("ps -a --filter name=cli-t", 'table {{upper .Names}}|{{.Label "a"}}|{{.Label "x.y"}}'),
+    ("ps -a --filter name=cli-t", "{{json .Names}}{{if .Ports}} has ports{{end}}"),
+    ("ps -a --filter name=cli-t", '{{range split .Labels ","}}<{{.}}>{{end}}'),
+    ("ps -a --filter name=cli-t", "{{.Nope}}"),
+    ("ps -a --filter name=cli-t", "{{"),
+    ("ps -a --filter name=cli-none", "{{.Names}}"),
+    ("ps -a --filter name=cli-none", "table {{.Names}}"),
+    ("images busybox", "{{.Repository}}:{{.Tag}} {{.ID}} {{.Digest}} {{.Containers}} {{.SharedSize}}"),
+    ("images busybox", "table {{.Repository}}\\t{{.Size}}"),
+    ("images busybox", "{{json .}}"),
+    ("history busybox", "{{.ID}} {{.Size}} {{.Comment}} {{.CreatedBy}}"),
+    ("network ls", "{{.Name}} {{.Driver}} {{.Scope}} {{.IPv6}} {{.Internal}}"),
+    ("network ls", "table {{.Name}}\\t{{.Labels}}"),
+    ("network inspect bridge", "{{range .IPAM.Config}}{{.Subnet}}{{end}} {{.Driver}} {{.EnableIPv6}} {{len .Options}}"),
+    ("network inspect bridge", "{{range $k, $v := .Options}}{{$k}}={{$v}} {{end}}"),
+    ("volume ls", "{{.Name}}:{{.Driver}}:{{.Scope}}"),
+    (
+        "image inspect busybox",
+        "{{.Os}}/{{.Architecture}} {{.Config.Cmd}} {{.RootFS.Type}} {{len .RootFS.Layers}} {{.RepoTags}}",
+    ),
+    ("version", "{{.Server.APIVersion}} {{.Server.Os}}"),
+    ("version", "{{.Nope}}"),
+    ("info", "{{.Driver}} {{.NCPU}} {{.OSType}} {{.Swarm.LocalNodeState}}"),
+    ("system df", "table {{.Type}}\\t{{.TotalCount}}"),
+]
+
+
+@pytest.fixture(scope="module")
+def container(engine):
+    """A running container with labels, an environment and a published port."""
+    flags = "-d --name cli-t1 -l a=b -l x.y=zz -e A=1 -p 127.0.0.1:0:80 busybox sleep 1000"
+    engine.hakobu("run", *flags.split())
+    yield "cli-t1"
+    engine.hakobu("rm", "-f", "cli-t1")
+
+
+def assert_same(ours, engine, argv, folder):
+    theirs = call(str(DOCKER), folder, argv, folder, DOCKER_HOST=engine.url)
+    assert call(ours, folder, argv, folder, DOCKER_HOST=engine.url) == theirs
+
+
+@pytest.mark.parametrize("template", INSPECT)
+def test_inspect(ours, engine, container, tmp_path, template):
+    assert_same(ours, engine, ["inspect", "-f", template, container], tmp_path)
+
+
+@pytest.mark.parametrize(("command", "template"), LISTS)
+def test_lists(ours, engine, container, tmp_path, command, template):
+    assert_same(ours, engine, [*command.split(), "--format", template], tmp_path)
