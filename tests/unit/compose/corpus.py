@@ -23,6 +23,7 @@ from hakobu.errors import HakobuError
 
 ROOT = Path(__file__).parent / "corpus"
 HERE = "/corpus"
+ABOVE = "/above"
 """What stands for the case's own folder in what is recorded."""
 
 
@@ -85,7 +86,7 @@ class Case:
         }
 
     def _placed(self, text: str) -> str:
-        return text.replace(str(self.folder), HERE)
+        return text.replace(str(self.folder), HERE).replace(str(self.folder.parent), ABOVE)
 
     def ask(self, program: str, *flags: str) -> "subprocess.CompletedProcess[str]":
         """What docker compose prints for the case."""
