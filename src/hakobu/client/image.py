@@ -20,13 +20,16 @@ class Images:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, *, all: bool = False, filters: Filters | None = None, digests: bool = False) -> list[Json]:
-        query = {"all": all, "filters": encode_filters(filters), "digests": digests}
+    def list(
+        self, *, all: bool = False, filters: Filters | None = None, digests: bool = False, manifests: bool = False
+    ) -> list[Json]:
+        """With `manifests` each has the variants of its index, here or not (API 1.47)."""
+        query = {"all": all, "filters": encode_filters(filters), "digests": digests, "manifests": manifests or None}
         return self._transport.call("GET", "/images/json", query)
 
-    def inspect(self, image: str, *, platform: str = "") -> Json:
-        """`platform` (`linux/arm64`): that member of an index, from API 1.49 on."""
-        query = {"platform": self.platform_query(platform, "1.49")}
+    def inspect(self, image: str, *, platform: str = "", manifests: bool = False) -> Json:
+        """`platform` (`linux/arm64`): that member of an index, from API 1.49 on; `manifests`: all it lists, 1.48."""
+        query = {"platform": self.platform_query(platform, "1.49"), "manifests": manifests or None}
         return self._transport.call("GET", _path(image, "/json"), query)
 
     def history(self, image: str, *, platform: str = "") -> list[Json]:
@@ -90,12 +93,13 @@ class Images:
         }
         return self._transport.open("POST", "/images/create", query, body, content_type="application/x-tar")
 
-    def load(self, body: Body, *, quiet: bool = True) -> Response:
-        query = {"quiet": "1" if quiet else "0"}
+    def load(self, body: Body, *, quiet: bool = True, platform: str = "") -> Response:
+        query = {"quiet": "1" if quiet else "0", "platform": self.platform_query(platform, "1.48")}
         return self._transport.open("POST", "/images/load", query, body, content_type="application/x-tar")
 
-    def save(self, images: Iterable[str]) -> Response:
-        return self._transport.open("GET", "/images/get", {"names": list(images)})
+    def save(self, images: Iterable[str], *, platform: str = "") -> Response:
+        query = {"names": list(images), "platform": self.platform_query(platform, "1.48")}
+        return self._transport.open("GET", "/images/get", query)
 
     def tag(self, image: str, repo: str, tag: str) -> None:
         self._transport.call("POST", _path(image, "/tag"), {"repo": repo, "tag": tag})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hakobu.client.container import encode_filters
 from hakobu.client.error import ClientError, EngineError
+from hakobu.client.url import quote_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,13 +47,26 @@ class System:
     def login(self, auth: Json) -> Json:
         return self._transport.call("POST", "/auth", None, auth)
 
-    def hakobu(self, method: str, path: str, query: Mapping[str, QueryValue] | None = None, body: object = None) -> Any:
+    def manifests(self, image: str, *, registry_auth: str = "") -> list[Json]:
+        """The documents behind a name at its registry, each with descriptor, platform and bytes in base64."""
+        headers = {"X-Registry-Auth": registry_auth} if registry_auth else None
+        return self.hakobu("GET", f"/v1/images/{quote_path(image)}/manifests", headers=headers)
+
+    def hakobu(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, QueryValue] | None = None,
+        body: object = None,
+        *,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
         """A call under `/hakobu/`; NotHakobu where the engine is Docker's own."""
         from hakobu.client.codec import decode, encode
 
-        data = None if body is None else encode(body)
+        data, address = None if body is None else encode(body), f"/hakobu{path}"
         try:
-            with self._transport.open(method, f"/hakobu{path}", query, data, versioned=False) as response:
+            with self._transport.open(method, address, query, data, headers=headers, versioned=False) as response:
                 answer = response.read()
         except EngineError as e:
             if e.status == 404 and "page not found" in e.message:

@@ -78,7 +78,7 @@ class ContainerService:
     ancestors: listing.Ancestors
 
     async def create(self, spec: ContainerSpec, name: str = "", platform: str = "") -> CreatedContainer:
-        return await self.creator.create(spec, name)
+        return await self.creator.create(spec, name, platform)
 
     async def start(self, ref: str) -> None:
         await self.starter.start(ref)

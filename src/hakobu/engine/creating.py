@@ -32,7 +32,7 @@ LOG_DRIVERS = frozenset({"json-file", "local", "none"})
 
 
 class FindImage(Protocol):
-    def __call__(self, ref: str) -> Image: ...
+    def __call__(self, ref: str, *, platform: str = "") -> Image: ...
 
 
 class CheckNetwork(Protocol):
@@ -62,9 +62,9 @@ class Creator:
         self._records, self._roots, self._events = records, roots, events
         self._image, self._network, self._log_path = image, network, log_path
 
-    async def create(self, spec: ContainerSpec, name: str) -> CreatedContainer:
+    async def create(self, spec: ContainerSpec, name: str, platform: str = "") -> CreatedContainer:
         """Of the answers "not found" is kept for the image: docker's client pulls it at one, whatever the text."""
-        image = self._image(spec.image)
+        image = self._image(spec.image, platform=platform)
         try:
             return await self._create(spec, name, image)
         except NoSuchContainer as e:

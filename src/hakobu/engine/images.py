@@ -8,11 +8,13 @@ import fnmatch
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from hakobu.engine.announce import object_event
 from hakobu.engine.commit import apply_changes
 from hakobu.engine.listing import check_filters, has_labels
+from hakobu.engine.platforms import image_for, manifests_of, target_of
 from hakobu.engine.records import Records
 from hakobu.engine.services import Archive, Events, Filters, Image, Progress
 from hakobu.engine.when import parse_when_ns
@@ -52,8 +54,20 @@ class ImageService:
 
     # Reading
 
-    def get(self, ref: str) -> Image:
-        return self._image(self._stores.images.get(ref))
+    def get(self, ref: str, *, platform: str = "") -> Image:
+        return self._image(image_for(self._stores.images, ref, platform))
+
+    async def inspect(self, ref: str, *, platform: str = "", manifests: bool = False) -> Image:
+        record = image_for(self._stores.images, ref, platform)
+        return await asyncio.to_thread(self._with_target, record, manifests)
+
+    def _with_target(self, record: ImageRecord, manifests: bool) -> Image:
+        content, images = self._stores.content, self._stores.images
+        image = replace(self._image(record), target=target_of(content, record))
+        return replace(image, manifests=manifests_of(content, images, record, self._users)) if manifests else image
+
+    def _users(self, image_id: str) -> tuple[str, ...]:
+        return tuple(c.id for c in self._records if c.image_id == image_id)
 
     def _image(self, record: ImageRecord) -> Image:
         config, comment = self._document(record)
@@ -65,7 +79,7 @@ class ImageService:
             size_bytes=record.size_bytes,
             config=config,
             parent=record.parent,
-            containers=sum(1 for c in self._records if c.image_id == record.id),
+            containers=len(self._users(record.id)),
             last_tagged_ns=record.tagged_ns,
             comment=comment,
             layer_sizes=record.layer_sizes,
@@ -86,11 +100,17 @@ class ImageService:
         base = found.diff_ids
         return frozenset(i.id for i in self._stores.images.all() if i.diff_ids[: len(base)] == base)
 
-    async def list(self, *, all: bool = False, filters: Filters | None = None) -> Sequence[Image]:
+    async def list(
+        self, *, all: bool = False, filters: Filters | None = None, manifests: bool = False
+    ) -> Sequence[Image]:
         chosen = filters or {}
         check_filters(chosen, _KEYS)
-        images = [self._image(r) for r in self._stores.images.all()]
-        return sorted((i for i in images if self._matches(i, chosen)), key=lambda i: i.created_ns, reverse=True)
+        records = {r.id: r for r in self._stores.images.all()}
+        images = [i for i in map(self._image, records.values()) if self._matches(i, chosen)]
+        images.sort(key=lambda i: i.created_ns, reverse=True)
+        if not manifests:
+            return images
+        return await asyncio.to_thread(lambda: [self._with_target(records[i.id], True) for i in images])
 
     def _matches(self, image: Image, filters: Filters) -> bool:
         labels = _labels(image.config)
@@ -106,8 +126,8 @@ class ImageService:
             and (not references or any(_reference_matches(p, r) for p in references for r in image.references))
         )
 
-    async def history(self, ref: str) -> Sequence[Mapping[str, Json]]:
-        record = self._stores.images.get(ref)
+    async def history(self, ref: str, *, platform: str = "") -> Sequence[Mapping[str, Json]]:
+        record = image_for(self._stores.images, ref, platform)
         config = self._stores.images.config(record.id)
         sizes = list(record.layer_sizes)
         entries: list[dict[str, Json]] = []
@@ -143,7 +163,7 @@ class ImageService:
     ) -> None:
         await self._pusher.push(repository, tag, platform=platform, auth=auth, progress=progress)
 
-    async def load(self, upload: Upload, *, progress: Progress) -> Sequence[str]:
+    async def load(self, upload: Upload, *, platform: str = "", progress: Progress) -> Sequence[str]:
         loop = asyncio.get_running_loop()
 
         def told(facts: Mapping[str, Json]) -> None:
@@ -156,7 +176,8 @@ class ImageService:
             loop.call_soon_threadsafe(progress, message)
 
         try:
-            loaded = await asyncio.to_thread(self._stores.archives.load, upload.fds, told)
+            wanted = Platform.parse(platform) if platform else None
+            loaded = await asyncio.to_thread(self._stores.archives.load, upload.fds, told, wanted)
         finally:
             await self._collect_owed()
         lines: list[str] = []
@@ -166,15 +187,15 @@ class ImageService:
             lines += [f"Loaded image: {n}" for n in names] or [f"Loaded image ID: {item.image_id}"]
         return lines
 
-    async def save(self, refs: Sequence[str]) -> Archive:
+    async def save(self, refs: Sequence[str], *, platform: str = "") -> Archive:
         chosen: dict[str, tuple[ImageRecord, list[str]]] = {}
         for ref in refs:
-            record = self._stores.images.get(ref)
+            record = image_for(self._stores.images, ref, platform)
             names = chosen.setdefault(record.id, (record, []))[1]
             names += [n for n in self._names_meant(ref, record) if n not in names]
             object_event(self._events, "image", "save", record.id, name=ref)
         wanted = [(record, tuple(names)) for record, names in chosen.values()]
-        return self._spawn(lambda fd: self._stores.archives.save(wanted, fd))
+        return self._spawn(lambda fd: self._stores.archives.save(wanted, fd, whole=not platform))
 
     def _names_meant(self, ref: str, record: ImageRecord) -> Sequence[str]:
         """An id saves without names, a name with itself, a bare repository with all its tags."""

@@ -105,9 +105,15 @@ class _Target:
             layer_sizes=sizes,
             digests=(f"{resolved.reference.repository}@{resolved.named.digest}",),
             manifest=str(manifest_digest),
+            index=self._index(resolved),
         )
         names = (resolved.reference,) if resolved.reference.digest is None else ()
         self._stores.images.put(record, names)
+
+    def _index(self, resolved: Resolved) -> str:
+        if resolved.named.digest == resolved.document.digest:
+            return ""
+        return str(self._stores.content.put(resolved.named.data))
 
 
 class _Inflow:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from hakobu.engine.announce import object_event
+from hakobu.engine.platforms import image_for
 from hakobu.engine.services import Events, Progress
 from hakobu.errors import HakobuError, Kind
 from hakobu.registry.credentials import Credentials
@@ -15,8 +16,6 @@ from hakobu.registry.endpoint import RegistrySettings
 from hakobu.registry.push import MAX_SOURCES, Parcel, push
 from hakobu.spec.descriptor import Descriptor
 from hakobu.spec.digest import Digest
-from hakobu.spec.manifest import Manifest
-from hakobu.spec.platform import Platform
 from hakobu.spec.reference import Reference
 from hakobu.store.imagebook import ImageRecord
 from hakobu.store.open import Stores
@@ -32,18 +31,6 @@ class NothingToPush(HakobuError):
         super().__init__(f"An image does not exist locally with the tag: {repository}")
 
 
-class WrongPlatform(HakobuError):
-    """An image is there, but not for the platform that was asked for."""
-
-    kind = Kind.NOT_FOUND
-
-    def __init__(self, ref: str, wanted: Platform, actual: Platform) -> None:
-        super().__init__(
-            f"image with reference {ref} was found but does not provide the specified platform ({wanted})",
-            hint=f"it is for {actual}",
-        )
-
-
 class RegistryPusher:
     """What `ImageService` asks for pushes."""
 
@@ -56,15 +43,11 @@ class RegistryPusher:
         """One tag, or all the repository has. Nothing is sent where one of the images is for another platform."""
         base = Reference.parse_repository(repository)
         names = [base.with_tag(tag)] if tag else self._tags_of(base)
-        found = [(name, record) for name in names if (record := self._stores.images.find(str(name))) is not None]
+        found = [name for name in names if self._stores.images.find(str(name)) is not None]
         if not found:
             raise NothingToPush(base.familiar_repository)
-        wanted = Platform.parse(platform) if platform else None
-        for name, record in found:
-            actual = self._stores.images.config(record.id).platform
-            if wanted is not None and wanted.rank(actual) is None:
-                raise WrongPlatform(name.familiar, wanted, actual)
-        for name, record in found:
+        chosen = [(name, image_for(self._stores.images, name.familiar, platform)) for name in found]
+        for name, record in chosen:
             await self._push_one(name, record, Credentials.from_auth(auth), progress)
 
     def _tags_of(self, base: Reference) -> list[Reference]:
@@ -82,9 +65,12 @@ class RegistryPusher:
         object_event(self._events, "image", "push", reference.familiar, name=reference.familiar_repository)
 
     async def _parcel(self, reference: Reference, record: ImageRecord, held: contextlib.AsyncExitStack) -> Parcel:
-        """Layers stored as plain tars are packed first, for as long as `held` is open."""
+        """Layers stored as plain tars are packed first, for as long as `held` is open.
+
+        An image whose layers stay as they came goes with the very manifest it came with, and keeps its digest.
+        """
         loop = asyncio.get_running_loop()
-        manifest = await asyncio.to_thread(self._stores.archives.manifest, record)
+        manifest, document = await asyncio.to_thread(self._stores.archives.manifest, record)
         paths = {manifest.config.digest: self._stores.content.path(manifest.config.digest)}
         labels: dict[Digest, str] = {}
         sources: dict[Digest, Sequence[str]] = {}
@@ -100,17 +86,11 @@ class RegistryPusher:
         sent = replace(manifest, layers=tuple(layers))
         return Parcel(
             manifest=sent,
-            document=await asyncio.to_thread(self._document, record, manifest, sent),
+            document=document if sent == manifest else sent.to_bytes(),
             open_blob=lambda blob, start: _read(paths[blob.digest], start),
             labels=labels,
             sources=sources,
         )
-
-    def _document(self, record: ImageRecord, manifest: Manifest, sent: Manifest) -> bytes:
-        """The very bytes the image came with, so that it keeps its digest; new ones where its layers changed."""
-        if sent == manifest and record.manifest and self._stores.content.has(Digest.parse(record.manifest)):
-            return self._stores.content.read(Digest.parse(record.manifest))
-        return sent.to_bytes()
 
     def _lenders(self, diff_id: str, reference: Reference) -> tuple[str, ...]:
         """Other repositories of the registry that were seen to have an image with this layer."""

@@ -12,7 +12,7 @@ from hakobu.registry.login import log_in
 from hakobu.registry.remote import describe, documents
 from hakobu.registry.search import search
 from hakobu.spec.reference import DEFAULT_DOMAIN, Reference
-from hakobu.spec.remote import Described, Document, Hit
+from hakobu.spec.remote import Described, Hit
 
 _HUB_SERVERS = ("", "https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
 _SEARCH_KEYS = frozenset({"is-automated", "is-official", "stars"})
@@ -46,7 +46,7 @@ class RegistryService:
     async def describe(self, name: str, auth: Mapping[str, str] | None) -> Described:
         return await describe(Reference.parse(name).tagged(), Credentials.from_auth(auth), self._settings)
 
-    async def documents(self, name: str, auth: Mapping[str, str] | None) -> Sequence[Document]:
+    async def documents(self, name: str, auth: Mapping[str, str] | None) -> Sequence[Described]:
         return await documents(Reference.parse(name).tagged(), Credentials.from_auth(auth), self._settings)
 
     async def search(

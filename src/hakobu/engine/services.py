@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from hakobu.spec.container import Container, ContainerSpec, EndpointSpec, Limits, RestartPolicy
+from hakobu.spec.descriptor import Descriptor
 from hakobu.spec.event import Event
 from hakobu.spec.network import Network, NetworkSpec
 from hakobu.spec.plan import Attachment, Plan
-from hakobu.spec.remote import Described, Document, Hit
+from hakobu.spec.platform import Platform
+from hakobu.spec.remote import Described, Hit
 from hakobu.spec.step import Json
 from hakobu.spec.upload import Upload
 from hakobu.spec.volume import Volume
@@ -256,11 +258,38 @@ class Image:
     last_tagged_ns: int = 0
     comment: str = ""
     layer_sizes: tuple[int, ...] = ()
+    target: Descriptor | None = None
+    manifests: tuple["ImageManifest", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageManifest:
+    """One manifest of an image's index. Sizes in bytes: of its blobs here, and of its layers unpacked.
+
+    `attested` is the manifest that an attestation speaks of; empty for an image.
+    """
+
+    descriptor: Descriptor
+    available: bool
+    platform: Platform | None
+    content_bytes: int = 0
+    unpacked_bytes: int = 0
+    containers: tuple[str, ...] = ()
+    attested: str = ""
 
 
 class Images(Protocol):
-    def get(self, ref: str) -> Image: ...
-    async def list(self, *, all: bool = False, filters: Filters | None = None) -> Sequence[Image]: ...
+    def get(self, ref: str, *, platform: str = "") -> Image:
+        """With a platform, of the images that share the name's index the one for it."""
+        ...
+
+    async def inspect(self, ref: str, *, platform: str = "", manifests: bool = False) -> Image:
+        """As `get`, with `target` and, where asked for, the `manifests` of its index."""
+        ...
+
+    async def list(
+        self, *, all: bool = False, filters: Filters | None = None, manifests: bool = False
+    ) -> Sequence[Image]: ...
     async def pull(
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
     ) -> None: ...
@@ -270,11 +299,14 @@ class Images(Protocol):
         """Without a tag all the repository has."""
         ...
 
-    async def load(self, upload: Upload, *, progress: Progress) -> Sequence[str]:
+    async def load(self, upload: Upload, *, platform: str = "", progress: Progress) -> Sequence[str]:
         """Reads a Docker or OCI archive (plain or compressed); returns what to print for each image."""
         ...
 
-    async def save(self, refs: Sequence[str]) -> Archive: ...
+    async def save(self, refs: Sequence[str], *, platform: str = "") -> Archive:
+        """Without a platform all there is of an image's index, with one that image alone."""
+        ...
+
     async def import_(
         self, upload: Upload, *, repository: str, tag: str, message: str, changes: Sequence[str], platform: str
     ) -> str: ...
@@ -283,7 +315,7 @@ class Images(Protocol):
         """Docker's list of `{"Untagged": …}` and `{"Deleted": …}`."""
         ...
 
-    async def history(self, ref: str) -> Sequence[Mapping[str, Json]]: ...
+    async def history(self, ref: str, *, platform: str = "") -> Sequence[Mapping[str, Json]]: ...
     async def prune(self, filters: Filters | None = None) -> tuple[Sequence[Mapping[str, str]], int]: ...
 
 
@@ -386,7 +418,7 @@ class Registries(Protocol):
         """What a name stands for at its registry now."""
         ...
 
-    async def documents(self, name: str, auth: Mapping[str, str] | None) -> Sequence[Document]:
+    async def documents(self, name: str, auth: Mapping[str, str] | None) -> Sequence[Described]:
         """The manifest or index of a name, and behind an index all of its manifests."""
         ...
 

@@ -64,26 +64,31 @@ async def describe(reference: Reference, credentials: Credentials, settings: Reg
     """Without the layers; the configuration only of an image that is not behind an index."""
 
     async def work(session: Session) -> Described:
-        found = await document(session, reference.path, name_of(reference))
-        parsed = parse_manifest(found.data, found.media_type)
-        if isinstance(parsed, Index):
-            return Described(found, tuple(m.platform for m in parsed.manifests if m.platform is not None))
-        if not parsed.is_image:
-            return Described(found, ())
-        data = await configuration(session, reference.path, parsed.config, settings.attempts)
-        return Described(found, (ImageConfig.parse(data).platform,))
+        return await _described(session, reference, settings)
 
     return await with_endpoints(reference.domain, pull_scope(reference), credentials, settings, work)
 
 
-async def documents(reference: Reference, credentials: Credentials, settings: RegistrySettings) -> list[Document]:
-    """What a name stands for and, where that is an index, every manifest in it."""
+async def _described(session: Session, reference: Reference, settings: RegistrySettings) -> Described:
+    found = await document(session, reference.path, name_of(reference))
+    parsed = parse_manifest(found.data, found.media_type)
+    if isinstance(parsed, Index):
+        return Described(found, tuple(m.platform for m in parsed.manifests if m.platform is not None))
+    if not parsed.is_image:
+        return Described(found, ())
+    data = await configuration(session, reference.path, parsed.config, settings.attempts)
+    return Described(found, (ImageConfig.parse(data).platform,))
 
-    async def work(session: Session) -> list[Document]:
-        found = [await document(session, reference.path, name_of(reference))]
-        parsed = parse_manifest(found[0].data, found[0].media_type)
+
+async def documents(reference: Reference, credentials: Credentials, settings: RegistrySettings) -> list[Described]:
+    """What a name stands for and, behind an index, each manifest with the platform that the index gives it."""
+
+    async def work(session: Session) -> list[Described]:
+        found = [await _described(session, reference, settings)]
+        parsed = parse_manifest(found[0].document.data, found[0].document.media_type)
         for item in parsed.manifests if isinstance(parsed, Index) else ():
-            found.append(await document(session, reference.path, str(item.digest)))
+            inner = await document(session, reference.path, str(item.digest))
+            found.append(Described(inner, (item.platform,) if item.platform else ()))
         return found
 
     return await with_endpoints(reference.domain, pull_scope(reference), credentials, settings, work)

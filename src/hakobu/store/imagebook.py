@@ -6,6 +6,7 @@ An image is named by the digest of its configuration, as Docker does. References
 
 import contextlib
 import json
+import os
 import threading
 import time
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ import msgspec
 from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.spec.digest import Digest, is_digest
 from hakobu.spec.image_config import ImageConfig
+from hakobu.spec.platform import Platform, best_match
 from hakobu.spec.reference import BadReference, Reference
 from hakobu.store.content import Content, NoSuchBlob
 from hakobu.store.database import Connection, Database, Document
@@ -37,7 +39,10 @@ class AmbiguousImage(Invalid):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecord:
-    """`layers` are the blobs of the layers, base first, where they are in the store (`` where not)."""
+    """`layers` are the blobs of the layers, base first, where they are in the store (`` where not).
+
+    `index` is the document of several platforms that the image came through, empty where it came alone.
+    """
 
     id: str
     created_ns: int
@@ -50,6 +55,7 @@ class ImageRecord:
     parent: str = ""
     comment: str = ""
     tagged_ns: int = 0
+    index: str = ""
 
 
 class ImageBook:
@@ -132,9 +138,16 @@ class ImageBook:
             return None
         if reference.digest is not None:
             wanted = f"{reference.repository}@{reference.digest}"
-            return next((i for i in self._images.values() if wanted in i.digests), None)
+            return self._of_this_machine([i for i in self._images.values() if wanted in i.digests])
         image_id = self._tags.get(str(reference.tagged()))
         return self._images.get(image_id) if image_id else None
+
+    def _of_this_machine(self, found: list[ImageRecord]) -> ImageRecord | None:
+        """The digest of an index names all the images that came through it."""
+        if len(found) < 2:
+            return found[0] if found else None
+        picked = best_match(Platform.from_machine(os.uname().machine), [self.config(i.id).platform for i in found])
+        return found[picked or 0]
 
     def _by_prefix(self, ref: str) -> ImageRecord:
         prefix = ref.removeprefix("sha256:")
@@ -163,7 +176,8 @@ class ImageBook:
             old = self._images.get(record.id)
             if old is not None:
                 digests = tuple(dict.fromkeys((*old.digests, *record.digests)))
-                record = replace(record, digests=digests, parent=record.parent or old.parent)
+                index = record.index or old.index
+                record = replace(record, digests=digests, parent=record.parent or old.parent, index=index)
             if names:
                 record = replace(record, tagged_ns=now)
             if not record.manifest:
@@ -227,7 +241,7 @@ class ImageBook:
     def used_blobs(self) -> frozenset[str]:
         with self._lock:
             images = tuple(self._images.values())
-        return frozenset(d for i in images for d in (i.id, i.manifest, *i.layers) if d)
+        return frozenset(d for i in images for d in (i.id, i.manifest, i.index, *i.layers) if d)
 
 
 def _with_tag(ref: str) -> str:

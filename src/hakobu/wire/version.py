@@ -26,7 +26,7 @@ ADDED: Final[Mapping[str, Mapping[str, ApiVersion]]] = {
     "host_config": {"Annotations": ApiVersion(1, 43), "CgroupnsMode": ApiVersion(1, 41)},
     "endpoint": {"DNSNames": ApiVersion(1, 44), "GwPriority": ApiVersion(1, 48)},
     "network": {"EnableIPv4": ApiVersion(1, 48)},
-    "image": {"Descriptor": ApiVersion(1, 48)},
+    "image": {"Descriptor": ApiVersion(1, 48), "Manifests": ApiVersion(1, 47)},
     "info": {
         "FirewallBackend": ApiVersion(1, 49),
         "DiscoveredDevices": ApiVersion(1, 50),

@@ -18,7 +18,7 @@ LINES = [
 ]
 COMMANDS = {name: flags.split() for name, _, flags in LINES}
 # Of the registry; not in this program yet.
-COMING = {f"manifest {verb}" for verb in "annotate create inspect push rm".split()}
+COMING = {f"manifest {verb}" for verb in "annotate create push rm".split()}
 
 
 def test_the_table_is_dockers():

@@ -23,17 +23,25 @@ async def list_(services: Services, request: Request) -> Reply:
     old = query.text(request, "filter")
     if old and "reference" not in filters:
         filters["reference"] = (old,)
-    images = await services.images.list(all=query.flag(request, "all"), filters=filters)
+    manifests = query.flag(request, "manifests") and request.version >= render.MANIFESTS_SINCE
+    images = await services.images.list(all=query.flag(request, "all"), filters=filters, manifests=manifests)
     shared: dict[str, int] = {}
     if query.flag(request, "shared-size"):
         shared = render.shared_sizes(await services.images.list(all=True))
     return reply.json(
-        [render.summary(image, request.version, shared_size=shared.get(image.id, -1)) for image in images]
+        [
+            render.summary(image, request.version, shared_size=shared.get(image.id, -1), manifests=manifests)
+            for image in images
+        ]
     )
 
 
-def inspect(services: Services, request: Request) -> Reply:
-    return reply.json(render.inspect(services.images.get(request.params[0]), request.version))
+async def inspect(services: Services, request: Request) -> Reply:
+    manifests, platform = query.flag(request, "manifests"), query.platform(request)
+    if manifests and platform:
+        raise Invalid("conflicting options: manifests and platform options cannot both be set", field="platform")
+    image = await services.images.inspect(request.params[0], platform=platform, manifests=manifests)
+    return reply.json(render.inspect(image, request.version, manifests=manifests))
 
 
 async def create(services: Services, request: Request) -> Answer:
@@ -85,7 +93,7 @@ def _split_tag(repository: str, tag: str) -> tuple[str, str]:
 
 
 async def load(services: Services, request: Request) -> Answer:
-    quiet = query.flag(request, "quiet", default=True)
+    quiet, platform = query.flag(request, "quiet", default=True), query.platform(request)
 
     async def load_(progress: Progress) -> None:
         def report(message: dict[str, Json]) -> None:
@@ -93,7 +101,7 @@ async def load(services: Services, request: Request) -> Answer:
                 progress(message)
 
         async def take(upload: Upload) -> Sequence[str]:
-            return await services.images.load(upload, progress=report)
+            return await services.images.load(upload, platform=platform, progress=report)
 
         for line in await with_upload(request.stream, take):
             progress({"stream": line if line.endswith("\n") else f"{line}\n"})
@@ -102,7 +110,7 @@ async def load(services: Services, request: Request) -> Answer:
 
 
 async def save(services: Services, request: Request) -> Answer:
-    archive = await services.images.save([request.params[0]])
+    archive = await services.images.save([request.params[0]], platform=query.platform(request))
     return Stream(archive_chunks(archive), TAR)
 
 
@@ -110,7 +118,7 @@ async def save_all(services: Services, request: Request) -> Answer:
     names = [name for value in query.texts(request, "names") for name in value.split(",") if name]
     if not names:
         raise Invalid("no image names given", field="names")
-    archive = await services.images.save(names)
+    archive = await services.images.save(names, platform=query.platform(request))
     return Stream(archive_chunks(archive), TAR)
 
 
@@ -137,7 +145,8 @@ async def remove(services: Services, request: Request) -> Reply:
 
 
 async def history(services: Services, request: Request) -> Reply:
-    return reply.json([dict(item) for item in await services.images.history(request.params[0])])
+    entries = await services.images.history(request.params[0], platform=query.platform(request))
+    return reply.json([dict(item) for item in entries])
 
 
 async def prune(services: Services, request: Request) -> Reply:

@@ -26,7 +26,16 @@ def _descriptor(document: Document) -> Mapping[str, Any]:
 async def manifests(services: Services, request: Request) -> Reply:
     """The documents behind a name, each with its very bytes: what `manifest inspect` shows."""
     found = await services.registries.documents(request.params[0], registry_auth(request))
-    return reply.json([{"Descriptor": _descriptor(d), "Document": base64.b64encode(d.data).decode()} for d in found])
+    return reply.json(
+        [
+            {
+                "Descriptor": _descriptor(item.document),
+                "Platform": item.platforms[0].to_json() if len(item.platforms) == 1 else None,
+                "Document": base64.b64encode(item.document.data).decode(),
+            }
+            for item in found
+        ]
+    )
 
 
 async def search(services: Services, request: Request) -> Reply:

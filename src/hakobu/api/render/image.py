@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hakobu.api.time import rfc3339_nano
-from hakobu.engine.services import Image
+from hakobu.engine.services import Image, ImageManifest
 from hakobu.spec.step import Json
 from hakobu.wire.version import ApiVersion, fit
 
@@ -30,7 +30,12 @@ _EMPTY_CONFIG: dict[str, Any] = {
 }
 
 
-def summary(image: Image, version: ApiVersion, *, shared_size: int = -1, containers: int = -1) -> dict[str, Any]:
+MANIFESTS_SINCE = ApiVersion(1, 47)
+
+
+def summary(
+    image: Image, version: ApiVersion, *, shared_size: int = -1, containers: int = -1, manifests: bool = False
+) -> dict[str, Any]:
     value: dict[str, Any] = {
         "Containers": containers if containers >= 0 else -1,
         "Created": image.created_ns // 1_000_000_000,
@@ -46,6 +51,10 @@ def summary(image: Image, version: ApiVersion, *, shared_size: int = -1, contain
     if version >= ApiVersion(1, 43):
         value["RepoTags"] = list(image.references)
         value["RepoDigests"] = list(image.digests)
+    if image.target is not None:
+        value["Descriptor"] = image.target.to_json()
+    if manifests:
+        value["Manifests"] = [_manifest(item) for item in image.manifests]
     fit("image", value, version)
     return value
 
@@ -71,7 +80,25 @@ def _diff_ids(image: Image) -> list[Json]:
     return found if isinstance(found, list) else []
 
 
-def inspect(image: Image, version: ApiVersion) -> dict[str, Any]:
+def _manifest(item: ImageManifest) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "ID": str(item.descriptor.digest),
+        "Descriptor": item.descriptor.to_json(),
+        "Available": item.available,
+        "Size": {"Content": item.content_bytes, "Total": item.content_bytes + item.unpacked_bytes},
+        "Kind": "attestation" if item.attested else "image",
+    }
+    if item.attested:
+        return value | {"AttestationData": {"For": item.attested}}
+    data = {
+        "Platform": item.platform.to_json() if item.platform else {"architecture": "", "os": ""},
+        "Containers": list(item.containers),
+        "Size": {"Unpacked": item.unpacked_bytes},
+    }
+    return value | {"ImageData": data}
+
+
+def inspect(image: Image, version: ApiVersion, *, manifests: bool = False) -> dict[str, Any]:
     document = image.config
     given = document.get("config")
     config = {**_EMPTY_CONFIG, **(given if isinstance(given, dict) else {})}
@@ -97,6 +124,10 @@ def inspect(image: Image, version: ApiVersion) -> dict[str, Any]:
     }
     if _text(document, "variant"):
         value["Variant"] = _text(document, "variant")
+    if image.target is not None:
+        value["Descriptor"] = image.target.to_json()
+    if manifests:
+        value["Manifests"] = [_manifest(item) for item in image.manifests]
     fit("image", value, version)
     return value
 

@@ -66,7 +66,7 @@ IMPORT_IMAGE = Command(
 
 def save(session: Session, values: Values, arguments: list[str]) -> int:
     _refuse_terminal(values)
-    _write(session.engine.images.save(arguments), values.text("output"))
+    _write(session.engine.images.save(arguments, platform=values.text("platform")), values.text("output"))
     return 0
 
 
@@ -128,7 +128,7 @@ def load(session: Session, values: Values, arguments: list[str]) -> int:
     if not path and is_terminal(STDIN_FD):
         raise Failure("requested load from stdin, but stdin is empty")
     quiet = values.on("quiet") or not is_terminal(STDOUT_FD)
-    response = session.engine.images.load(_pieces(fd), quiet=quiet)
+    response = session.engine.images.load(_pieces(fd), quiet=quiet, platform=values.text("platform"))
     if not response.head.get("content-type").startswith("application/json"):
         _write(response, "")
         return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hakobu.cli.failure import Failure
 from hakobu.cli.kind import BOOL
 from hakobu.cli.listing import FILTERS, FORMAT, NO_TRUNC, QUIET, chosen_format, filters_of, short_id, show, show_ids
 from hakobu.cli.reference import familiar, split
@@ -30,7 +29,7 @@ IMAGES = Command(
         FORMAT,
         NO_TRUNC,
         QUIET,
-        Flag("tree", "", BOOL, "Show the platforms of each image below it", since="1.47", hidden=True),
+        Flag("tree", "", BOOL, "Show the platforms of each image below it", since="1.47"),
     ),
 )
 COLUMNS = (
@@ -53,11 +52,13 @@ _NONE = "<none>"
 
 
 def images(session: Session, values: Values, arguments: list[str]) -> int:
-    if values.on("tree"):
-        raise Failure("--tree is not supported; `image inspect` shows the platforms of an image")
     filters = filters_of(values)
     if arguments:
         filters.setdefault("reference", []).append(arguments[0])
+    if values.on("tree"):
+        from hakobu.cli.command.image_tree import show_tree
+
+        return show_tree(session, values, filters)
     full = values.on("no-trunc")
     form = chosen_format(session, values, "imagesFormat")
     found = session.engine.images.list(all=values.on("all"), filters=filters)
