@@ -65,16 +65,6 @@ def daemon_environment(env: dict[str, str], uid: int) -> dict[str, str]:
 
 
 def start(endpoint: Endpoint) -> None:
-    """start_daemon() for who may have an engine: root. Failure for anybody else."""
-    if os.getuid() != 0:
-        raise Failure(
-            f"no engine runs at {endpoint.url}, and an engine needs root\n"
-            "(run the same command through sudo, or name a running engine with -H)"
-        )
-    start_daemon(endpoint)
-
-
-def start_daemon(endpoint: Endpoint) -> None:
     """Returns when somebody listens at the endpoint; Failure with the log's end otherwise."""
     uid = os.getuid()
     env = dict(os.environ)

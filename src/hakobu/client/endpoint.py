@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from hakobu.client.error import BadEndpoint
+from hakobu.spec.user_directory import runtime_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,8 +117,7 @@ def own_socket(env: Mapping[str, str], uid: int) -> str:
     """The socket of the caller's own instance: root's, or a user's rootless one."""
     if uid == 0:
         return ROOT_SOCKET
-    runtime_dir = env.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
-    return f"{runtime_dir}/hakobu/hakobu.sock"
+    return f"{runtime_directory(env, uid, os.path.isdir)}/hakobu.sock"
 
 
 def choose(

@@ -1,4 +1,4 @@
-"""What must hold before a daemon starts: root, code that nobody else can change, and a root directory that is its own.
+"""What must hold before a daemon starts: code that nobody else can change, and a root directory that is its own.
 
 Trusted files are root's or those of who called sudo, and not writable by group or others.
 """
@@ -8,6 +8,7 @@ import stat
 
 import hakobu
 from hakobu.errors import HakobuError, Kind
+from hakobu.kernel import userns
 from hakobu.kernel.process import CLONE_NEWNS, setns
 
 
@@ -22,17 +23,17 @@ class CodeNotTrusted(HakobuError):
         self.path = path
 
 
-class NotRoot(HakobuError):
-    kind = Kind.DENIED
+class RootIsNotRootless(HakobuError):
+    kind = Kind.INVALID
 
     def __init__(self) -> None:
-        super().__init__("an engine needs root", hint="start it through sudo")
+        super().__init__("--rootless is for an ordinary user's engine, and this is root", hint="leave the flag out")
 
 
-def check_user() -> None:
-    """Namespaces, mounts and cgroups are made as root; there is no engine of an ordinary user's."""
-    if os.geteuid() != 0:
-        raise NotRoot
+def check_user(rootless: bool) -> None:
+    """Root of the host has no use for namespaces of a user's; root of a user namespace is in them already."""
+    if rootless and os.geteuid() == 0 and userns.is_initial():
+        raise RootIsNotRootless
 
 
 class InChroot(HakobuError):
@@ -76,8 +77,8 @@ def _root_mount(fdinfo: int) -> bytes:
 
 
 def check_code() -> None:
-    """Looks at the package and the directories above its files; does nothing for an ordinary user."""
-    if os.geteuid() != 0:
+    """Looks at the package and the directories above its files; does nothing where root is an ordinary user's."""
+    if not userns.is_initial():
         return
     trusted = {0}
     if (caller := os.environ.get("SUDO_UID", "")).isdigit():

@@ -5,6 +5,7 @@ explicitly must exist.
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -13,6 +14,8 @@ from hakobu.daemon.flags import BY_KEY, BY_NAME, BY_SHORT, Flag
 from hakobu.engine.config import EngineConfig, NetworkConfig
 from hakobu.engine.size import parse_size
 from hakobu.errors import HakobuError, Invalid, Kind
+from hakobu.kernel.userns import owner_uid
+from hakobu.spec import user_directory
 from hakobu.spec.instance import DEFAULT_DATA_ROOT, DEFAULT_EXEC_ROOT, Instance
 from hakobu.spec.log_config import LogConfig
 from hakobu.spec.step import Json
@@ -34,11 +37,16 @@ class FlagRefused(HakobuError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the daemon's process itself needs beside the engine's configuration."""
+    """What the daemon's process itself needs beside the engine's configuration.
+
+    `rootless` is asked for by the flag; an ordinary user's engine is it without being asked.
+    """
 
     engine: EngineConfig
     hosts: tuple[str, ...]
     pidfile: str
+    rootless: bool = False
+    rootless_network: str = ""
     group: str = ""
     metrics_address: tuple[str, int] | None = None
     log_level: str = "info"
@@ -69,14 +77,37 @@ class _Given:
         return {*self.scalars, *self.lists}
 
 
-def parse(argv: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """The whole configuration; the file is read from where `--config-file` says."""
+@dataclass(frozen=True, slots=True)
+class _Defaults:
+    """Where things are when nothing else is said: the machine's places for root, the XDG ones for a user."""
+
+    data_root: str
+    exec_root: str
+    config_file: str
+
+
+def _defaults(environment: Mapping[str, str], uid: int) -> _Defaults:
+    if uid == 0:
+        return _Defaults(DEFAULT_DATA_ROOT, DEFAULT_EXEC_ROOT, DEFAULT_CONFIG_FILE)
+    return _Defaults(
+        user_directory.data_directory(environment),
+        user_directory.runtime_directory(environment, uid, os.path.isdir),
+        f"{user_directory.config_directory(environment)}/daemon.json",
+    )
+
+
+def parse(argv: Sequence[str], environment: Mapping[str, str], uid: int | None = None) -> Settings:
+    """The whole configuration; the file is read from where `--config-file` says.
+
+    `uid` is the host's id of who runs this (default: this process's), also where it is root of a user namespace.
+    """
     if "--help" in argv or "-h" in argv:
         return Settings(engine=EngineConfig(instance=Instance()), hosts=(), pidfile="", help=True)
     given = _from_argv(argv)
-    _merge_file(given)
+    defaults = _defaults(environment, owner_uid() if uid is None else uid)
+    _merge_file(given, defaults.config_file)
     _check(given)
-    return _settings(given, environment)
+    return _settings(given, environment, defaults)
 
 
 def _from_argv(argv: Sequence[str]) -> _Given:
@@ -99,16 +130,16 @@ def _from_argv(argv: Sequence[str]) -> _Given:
     return given
 
 
-def _merge_file(given: _Given) -> None:
+def _merge_file(given: _Given, default: str) -> None:
     explicit = given.scalars.get("config-file")
     try:
-        with open(explicit or DEFAULT_CONFIG_FILE, encoding="utf-8") as file:
+        with open(explicit or default, encoding="utf-8") as file:
             text = file.read(1 << 20)
     except FileNotFoundError:
         if explicit:
             raise Invalid(f"unable to configure the daemon with file {explicit}: it does not exist") from None
         return
-    path = explicit or DEFAULT_CONFIG_FILE
+    path = explicit or default
     try:
         document = json.loads(text or "{}")
     except ValueError as error:
@@ -213,9 +244,9 @@ def _pair(name: str, text: str) -> tuple[str, str]:
     return key, value
 
 
-def _settings(given: _Given, environment: Mapping[str, str]) -> Settings:
+def _settings(given: _Given, environment: Mapping[str, str], defaults: _Defaults) -> Settings:
     read = _Reader(given)
-    data_root, exec_root = read.text("data-root", DEFAULT_DATA_ROOT), read.text("exec-root", DEFAULT_EXEC_ROOT)
+    data_root, exec_root = read.text("data-root", defaults.data_root), read.text("exec-root", defaults.exec_root)
     for name, path in (("data-root", data_root), ("exec-root", exec_root)):
         if not path.startswith("/"):
             raise Invalid(f"--{name} must be an absolute path: {path!r}", field=name)
@@ -225,6 +256,8 @@ def _settings(given: _Given, environment: Mapping[str, str]) -> Settings:
         engine=_engine(read, instance, debug, environment),
         hosts=read.list("host") or (f"unix://{instance.socket}",),
         pidfile=read.text("pidfile", f"{exec_root}/hakobu.pid"),
+        rootless=read.flag("rootless"),
+        rootless_network=read.text("rootless-network"),
         group=read.text("group"),
         metrics_address=_address("metrics-addr", read.text("metrics-addr")),
         log_level="debug" if debug else read.text("log-level", "info"),
@@ -241,7 +274,7 @@ def _settings(given: _Given, environment: Mapping[str, str]) -> Settings:
 def _engine(read: _Reader, instance: Instance, debug: bool, environment: Mapping[str, str]) -> EngineConfig:
     return EngineConfig(
         instance=instance,
-        network=_network(read),
+        network=_network(read, instance),
         log=LogConfig(driver=read.text("log-driver", "json-file"), options=read.map("log-opt")),
         labels=read.list("label"),
         shm_bytes=read.size("default-shm-size", 64 << 20),
@@ -266,7 +299,8 @@ def _engine(read: _Reader, instance: Instance, debug: bool, environment: Mapping
     )
 
 
-def _network(read: _Reader) -> NetworkConfig:
+def _network(read: _Reader, instance: Instance) -> NetworkConfig:
+    rootless = read.flag("rootless")
     return NetworkConfig(
         bip=read.text("bip"),
         fixed_cidr=read.text("fixed-cidr"),
@@ -283,7 +317,8 @@ def _network(read: _Reader) -> NetworkConfig:
         dns=read.list("dns"),
         dns_options=read.list("dns-opt"),
         dns_search=read.list("dns-search"),
-        publish_mode=read.text("publish-mode", "kernel"),
+        publish_mode="proxy" if rootless else read.text("publish-mode", "kernel"),
+        port_keeper=instance.keeper_dir if rootless else "",
         default_bridge=read.text("bridge") != "none",
     )
 

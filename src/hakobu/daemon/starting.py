@@ -36,7 +36,11 @@ def main(argv: list[str]) -> int:
         if settings.validate:
             print("configuration OK")
             return 0
-        check_user()
+        check_user(settings.rootless)
+        if os.geteuid() != 0:
+            from hakobu.daemon.rootless.enter import enter
+
+            enter(settings.engine.instance, argv, settings.rootless_network)
         check_root_directory()
         check_code()
         set_up(settings)

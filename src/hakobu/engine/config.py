@@ -12,7 +12,10 @@ from hakobu.spec.ulimit import Ulimit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkConfig:
-    """Of the default bridge and of every network. Empty strings mean: choose."""
+    """Of the default bridge and of every network. Empty strings mean: choose.
+
+    `port_keeper` is the directory of who binds published ports, where the host's network is another namespace.
+    """
 
     bip: str = ""
     fixed_cidr: str = ""
@@ -30,6 +33,7 @@ class NetworkConfig:
     dns_options: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     publish_mode: str = "kernel"
+    port_keeper: str = ""
     default_bridge: bool = True
 
 

@@ -17,7 +17,7 @@ from hakobu.engine.creating import Creator
 from hakobu.engine.execs import ExecService
 from hakobu.engine.failures import NotRunning
 from hakobu.engine.lifecycle import Op, require
-from hakobu.engine.observing import Observer
+from hakobu.engine.observing import CannotPause, Observer
 from hakobu.engine.ports import Foresee, Freezer, Net
 from hakobu.engine.records import Records, check_name
 from hakobu.engine.removing import Remover
@@ -240,7 +240,7 @@ class ContainerService:
         if frozen:
             try:
                 await self.freezer.freeze(container.id)
-            except NotRunning:
+            except (NotRunning, CannotPause):
                 frozen = False
         try:
             image_id = await self.committer.commit(

@@ -90,8 +90,8 @@ class Endpoints:
         mode = container.spec.network_mode
         if mode == "host" or mode.startswith("container:"):
             return ()
-        default = self._config.default_host_ip
-        return plan_container(self._instance, self.joined(container), published.wanted(container), default)
+        config, ports = self._config, published.wanted(container)
+        return plan_container(self._instance, self.joined(container), ports, config.default_host_ip, config.port_keeper)
 
     def joined(self, container: Container) -> Joined:
         """Endpoints with the networks they are on; one whose network is gone is left out."""

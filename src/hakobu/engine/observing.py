@@ -8,11 +8,21 @@ from hakobu.engine.clock import now_ns
 from hakobu.engine.failures import NotRunning
 from hakobu.engine.records import Records
 from hakobu.engine.services import Stats
-from hakobu.errors import HakobuError
-from hakobu.kernel.cgroup import Cgroup
+from hakobu.errors import HakobuError, Kind
+from hakobu.kernel.cgroup import Cgroup, MissingController
+from hakobu.kernel.procfs import processes_of_pid_namespace
 from hakobu.spec.container import Container, Status
 
 CgroupOf = Callable[[Container], Cgroup]
+
+
+class CannotPause(HakobuError):
+    """There is no freezer for this container: its processes cannot be stopped all at once."""
+
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self, container_id: str, reason: str) -> None:
+        super().__init__(f"cannot pause container {container_id}: {reason}")
 
 
 class CgroupFreezer:
@@ -26,6 +36,8 @@ class CgroupFreezer:
         cgroup = self._cgroup_of(self._records.get(container_id))
         try:
             await asyncio.to_thread(cgroup.freeze)
+        except MissingController as error:
+            raise CannotPause(container_id, error.strerror or str(error)) from error
         except OSError as error:
             await asyncio.to_thread(cgroup.thaw)
             if await asyncio.to_thread(cgroup.processes):
@@ -43,8 +55,15 @@ class Observer:
         self._records, self._cgroup_of = records, cgroup_of
 
     async def top(self, container: Container, ps_args: str) -> toplist.Table:
-        pids = await asyncio.to_thread(self._cgroup_of(container).processes)
+        pids = await asyncio.to_thread(self._processes, container)
         return await toplist.top(frozenset(pids), ps_args)
+
+    def _processes(self, container: Container) -> list[int]:
+        """Its cgroup's; without a cgroup those of its pid namespace, which with `--pid host` is only its first."""
+        cgroup = self._cgroup_of(container)
+        if cgroup.exists():
+            return cgroup.processes()
+        return processes_of_pid_namespace(container.state.pid)
 
     def stats(self, container_id: str, *, stream: bool, one_shot: bool) -> AsyncIterator[tuple[Stats | None, Stats]]:
         """Ends when the container is removed; of one that does not run, zeros."""

@@ -50,6 +50,7 @@ class Surroundings:
     cpus: int
     joined: dict[str, str]
     shm_source: str = ""
+    last_gid: int = defaults.LAST_GID
 
 
 def runtime_config(container: Container, around: Surroundings) -> RuntimeConfig:
@@ -68,7 +69,7 @@ def runtime_config(container: Container, around: Surroundings) -> RuntimeConfig:
             devices=tuple(_device_nodes(spec.limits)),
             cgroups_path=around.cgroup_path,
             resources=resources,
-            sysctl=_sysctls(container),
+            sysctl=_sysctls(container, around),
             masked_paths=masked,
             readonly_paths=readonly,
             rootfs_propagation=_root_propagation(container),
@@ -206,10 +207,10 @@ def _cgroupns(container: Container, around: Surroundings) -> str:
     return "private" if around.cgroup_version == 2 and not container.spec.security.privileged else "host"
 
 
-def _sysctls(container: Container) -> dict[str, str]:
+def _sysctls(container: Container, around: Surroundings) -> dict[str, str]:
     mode = container.spec.network_mode
     own_network = mode != "host" and not mode.startswith("container:")
-    base = defaults.PRIVATE_NETWORK_SYSCTLS if own_network else {}
+    base = defaults.private_network_sysctls(around.last_gid) if own_network else {}
     return {**base, **container.spec.sysctls}
 
 

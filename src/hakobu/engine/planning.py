@@ -18,7 +18,7 @@ from hakobu.engine.oci import Surroundings, exec_process, runtime_config
 from hakobu.engine.records import Records
 from hakobu.engine.services import ExecSpec
 from hakobu.errors import HakobuError, Kind
-from hakobu.kernel import seccomp
+from hakobu.kernel import seccomp, userns
 from hakobu.kernel.cgroup import Cgroup, Tree
 from hakobu.runtime.plan import RuntimeInputs, plan_container, plan_exec
 from hakobu.spec import seccomp as profiles
@@ -139,6 +139,7 @@ class Planner:
             cpus=os.cpu_count() or 1,
             joined=self._joined(container),
             shm_source=self._shm(container),
+            last_gid=userns.last_id("gid"),
         )
 
     def _joined(self, container: Container) -> dict[str, str]:

@@ -395,6 +395,7 @@ class SystemFacts:
     https_proxy: str = ""
     no_proxy: str = ""
     file_descriptors: int = 0
+    userxattr: bool = False
     tasks: int = 0
     event_listeners: int = 0
     events: int = 0

@@ -3,7 +3,7 @@
 import os
 import platform
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import hakobu
@@ -14,6 +14,7 @@ from hakobu.engine.planning import init_binary
 from hakobu.engine.records import Records
 from hakobu.engine.sampling import host_cpus, host_memory_bytes
 from hakobu.engine.services import SystemFacts
+from hakobu.kernel import probe, userns
 from hakobu.kernel.cgroup import Tree
 from hakobu.spec.container import Status
 from hakobu.spec.step import Json
@@ -21,6 +22,7 @@ from hakobu.store.open import Stores
 
 API_VERSION = "1.51"
 MIN_API_VERSION = "1.24"
+_LIMITS = ("memory limit", "swap limit", "cpu cfs quota", "cpu cfs period", "cpu shares", "cpuset", "pids limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,17 @@ class SystemService:
             containers_stopped=len(by_status) - running - paused,
             images=len(self.stores.images.all()),
             cgroup_version="2" if self.tree.layout.version == "v2" else "1",
-            cgroup_driver="cgroupfs",
+            cgroup_driver="none" if self.tree.layout.version == "none" else "cgroupfs",
             controllers={c: self.tree.layout.has(c) for c in ("memory", "cpu", "cpuset", "pids", "blkio", "io")},
-            security_options=("name=seccomp,profile=builtin",),
-            warnings=(),
+            security_options=("name=seccomp,profile=builtin", *(() if userns.is_initial() else ("name=rootless",))),
+            warnings=tuple(self._warnings()),
             debug=config.debug,
             labels=config.labels,
             registry_mirrors=config.mirrors,
             insecure_registries=config.insecure_registries,
             address_pools=config.network.address_pools,
             live_restore=config.live_restore,
+            userxattr=not probe.has(probe.Feature.TRUSTED_XATTRS),
             init_binary=os.path.basename(config.init_path or init_binary()),
             default_log_driver=config.log.driver,
             http_proxy=config.environment.get("HTTP_PROXY", ""),
@@ -88,6 +91,14 @@ class SystemService:
             health_checks=self.health.probes,
             health_checks_failed=self.health.failed_probes,
         )
+
+    def _warnings(self) -> Iterator[str]:
+        """What a user's engine cannot do here, in Docker's words where it has some."""
+        if self.tree.layout.version == "none":
+            yield from (f"WARNING: No {what} support" for what in _LIMITS)
+            yield "WARNING: Running in rootless-mode without cgroups: limits and pause are refused (hakobu doctor)"
+        if not userns.is_initial() and userns.has_one_id():
+            yield "WARNING: Running in rootless-mode with one id: images' files all belong to root (hakobu doctor)"
 
     async def disk_usage(self) -> Mapping[str, Json]:
         layers = self.stores.snapshots.known_layers()

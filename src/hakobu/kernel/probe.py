@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import re
+import stat
 from collections.abc import Callable
 from ctypes import c_char_p, c_int, c_ulong, c_void_p
 from enum import StrEnum
@@ -42,6 +43,8 @@ class Feature(StrEnum):
     MOVE_MOUNT_BENEATH = "move-mount-beneath"
     XATTRAT = "xattrat"
     MOUNT_ON_DETACHED = "mount-on-detached"
+    DEVICE_NODES = "device-nodes"
+    TRUSTED_XATTRS = "trusted-xattrs"
 
 
 _pretended: tuple[int, int] | None = None
@@ -220,6 +223,26 @@ def _mount_on_detached() -> bool:
     return True
 
 
+def _device_nodes() -> bool:
+    """Not in a user namespace: there only a whiteout (0, 0) can be made."""
+    fd = _tmpfs()
+    try:
+        os.mknod("null", stat.S_IFCHR | 0o600, os.makedev(1, 3), dir_fd=fd)
+    finally:
+        os.close(fd)
+    return True
+
+
+def _trusted_xattrs() -> bool:
+    """They are the host's root's alone; overlayfs has names of its own (`userxattr`, Linux 5.11) for the others."""
+    fd = _tmpfs()
+    try:
+        os.setxattr(f"/proc/self/fd/{fd}", "trusted.hakobu", b"")
+    finally:
+        os.close(fd)
+    return True
+
+
 _QUESTIONS: Final[dict[Feature, tuple[tuple[int, int], Callable[[], bool]]]] = {
     Feature.CLONE3: ((5, 3), _clone3),
     Feature.CLONE_INTO_CGROUP: ((5, 7), _clone_into_cgroup),
@@ -236,6 +259,8 @@ _QUESTIONS: Final[dict[Feature, tuple[tuple[int, int], Callable[[], bool]]]] = {
     Feature.MOVE_MOUNT_BENEATH: ((6, 5), _move_mount_beneath),
     Feature.XATTRAT: ((6, 13), _xattrat),
     Feature.MOUNT_ON_DETACHED: ((6, 15), _mount_on_detached),
+    Feature.DEVICE_NODES: ((2, 6), _device_nodes),
+    Feature.TRUSTED_XATTRS: ((2, 6), _trusted_xattrs),
 }
 
 if _from_environment := os.environ.get(ENVIRONMENT):

@@ -129,3 +129,22 @@ def sysctl_path(name: str) -> str:
     if not all(parts) or any(part in (".", "..") for part in parts):
         raise OSError(errno.EINVAL, "sysctl: not a name", name)
     return "sys/" + name
+
+
+def processes_of_pid_namespace(pid: int) -> list[int]:
+    """The pids, as seen here, of all in the pid namespace of process `pid`; that one alone where it is our own."""
+    try:
+        theirs = os.stat(f"/proc/{pid}/ns/pid").st_ino
+    except OSError:
+        return []
+    if theirs == os.stat("/proc/self/ns/pid").st_ino:
+        return [pid]
+    found: list[int] = []
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            try:
+                if os.stat(f"/proc/{name}/ns/pid").st_ino == theirs:
+                    found.append(int(name))
+            except OSError:
+                continue  # ended meanwhile, or not ours to look at
+    return found

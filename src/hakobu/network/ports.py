@@ -21,6 +21,19 @@ _LISTEN = "0A"
 _REFUSED = re.compile(r"listen (tcp|udp|sctp)[46] (\[[0-9a-fA-F:.]+\]|[0-9.]+):([0-9]+): bind: address already in use")
 
 
+_PRIVILEGED = re.compile(r"cannot expose privileged port ([0-9]+), .*")
+
+
+class PortIsPrivileged(HakobuError):
+    """Below the first port that an ordinary user may bind; `reason` says which that is and what can be done."""
+
+    kind = Kind.DENIED
+
+    def __init__(self, where: str, port: int, reason: str) -> None:
+        super().__init__(f"driver failed programming external connectivity on endpoint {where}: {reason}")
+        self.port = port
+
+
 class PortInUse(HakobuError):
     """`holder` says who has it, as far as can be known: `container web`, `nginx (pid 812)`."""
 
@@ -36,17 +49,21 @@ class PortInUse(HakobuError):
         self.host_ip, self.port, self.holder = host_ip, port, holder
 
 
-def refused(reason: str, container: Container, all_containers: Iterable[Container]) -> PortInUse | None:
+def refused(
+    reason: str, container: Container, all_containers: Iterable[Container]
+) -> PortInUse | PortIsPrivileged | None:
     """From the words of a failed `port.reserve`; None where they say something else."""
+    where = (
+        f"{container.name.lstrip('/')} ({container.endpoints[0].endpoint_id if container.endpoints else container.id})"
+    )
+    if privileged := _PRIVILEGED.search(reason):
+        return PortIsPrivileged(where, int(privileged[1]), privileged[0])
     found = _REFUSED.search(reason)
     if found is None:
         return None
     protocol, host_ip, port = found[1], found[2].strip("[]"), int(found[3])
-    endpoint = container.endpoints[0].endpoint_id if container.endpoints else container.id
     others = (c for c in all_containers if c.id != container.id)
-    return PortInUse(
-        f"{container.name.lstrip('/')} ({endpoint})", host_ip, port, holder(protocol, host_ip, port, others)
-    )
+    return PortInUse(where, host_ip, port, holder(protocol, host_ip, port, others))
 
 
 def wanted(container: Container) -> tuple[PortBinding, ...]:

@@ -12,6 +12,7 @@
 | `port.publish` | daemon | protocol, host_ip, host_port, container_ip, container_ipv6, container_port, bridge |
 | `resolver.join` | daemon | container_id, networks |
 
+`port.reserve` names a `keeper` besides, where another process binds the host's ports.
 A child's steps on an interface need the shim's `veth.create` for it done before.
 """
 
@@ -21,7 +22,7 @@ from dataclasses import replace
 from hakobu.spec.container import Endpoint, PortBinding
 from hakobu.spec.instance import Instance
 from hakobu.spec.network import Network
-from hakobu.spec.step import Place, Step
+from hakobu.spec.step import Json, Place, Step
 
 MTU_OPTION = "com.docker.network.driver.mtu"
 HOST_BINDING_OPTION = "com.docker.network.bridge.host_binding_ipv4"
@@ -119,6 +120,7 @@ def plan_container(
     joined: Sequence[tuple[Network, Endpoint]],
     ports: Sequence[PortBinding] = (),
     default_host_ip: str = "",
+    keeper: str = "",
 ) -> tuple[Step, ...]:
     """All of a start's network but names and rules: for a container with a network namespace of its own."""
     out = default_route_of(joined)
@@ -129,7 +131,7 @@ def plan_container(
     published = publishing_endpoint(joined)
     if published is not None:
         network = next(n for n, e in joined if e is published)
-        steps += plan_port_reservations(bound_for(ports, network, default_host_ip), published)
+        steps += plan_port_reservations(bound_for(ports, network, default_host_ip), published, keeper)
     return tuple(steps)
 
 
@@ -166,8 +168,14 @@ def next_interface(endpoints: Iterable[Endpoint]) -> str:
     return next(name for n in range(len(used) + 1) if (name := f"eth{n}") not in used)
 
 
-def plan_port_reservations(ports: Iterable[PortBinding], endpoint: Endpoint | None) -> tuple[Step, ...]:
-    """The sockets by which the shim holds published ports. What arrives there is forwarded to the endpoint."""
+def plan_port_reservations(
+    ports: Iterable[PortBinding], endpoint: Endpoint | None, keeper: str = ""
+) -> tuple[Step, ...]:
+    """The sockets by which the shim holds published ports. What arrives there is forwarded to the endpoint.
+
+    `keeper` is the directory of who binds them, where the host's network is not the engine's.
+    """
+    bound_elsewhere: dict[str, Json] = {"keeper": keeper} if keeper else {}
     return tuple(
         Step(
             "port.reserve",
@@ -180,6 +188,7 @@ def plan_port_reservations(ports: Iterable[PortBinding], endpoint: Endpoint | No
                 "container_ip": endpoint.ipv4 if endpoint else "",
                 "container_ipv6": endpoint.ipv6 if endpoint else "",
                 "container_port": port.container_port,
+                **bound_elsewhere,
             },
             ("socket", "bind") if port.protocol == "udp" else ("socket", "bind", "listen"),
         )

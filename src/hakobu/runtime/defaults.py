@@ -44,10 +44,16 @@ READONLY_PATHS: tuple[str, ...] = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/
 
 DEVICE_RULES = DEFAULT_DEVICE_RULES
 
-PRIVATE_NETWORK_SYSCTLS: dict[str, str] = {
-    "net.ipv4.ip_unprivileged_port_start": "0",
-    "net.ipv4.ping_group_range": "0 2147483647",
-}
+LAST_GID = 2147483647
+
+
+def private_network_sysctls(last_gid: int) -> dict[str, str]:
+    """Every port and a ping for everybody; the kernel takes only groups that the user namespace has."""
+    return {
+        "net.ipv4.ip_unprivileged_port_start": "0",
+        "net.ipv4.ping_group_range": f"0 {min(last_gid, LAST_GID)}",
+    }
+
 
 INIT_LAYER: tuple[InitEntry, ...] = (
     InitEntry("/dev/pts", "directory"),

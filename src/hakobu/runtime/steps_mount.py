@@ -10,7 +10,7 @@ import re
 import stat
 from contextlib import ExitStack
 
-from hakobu.kernel import audit, probe, pty
+from hakobu.kernel import audit, overlay, probe, pty, userns
 from hakobu.kernel import mount as mnt
 from hakobu.kernel.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
 from hakobu.kernel.probe import Feature
@@ -82,11 +82,6 @@ def rootfs_mount(child: Child, args: Args) -> None:
     os.close(base_fd)
 
 
-# whatever the host's module parameters say: an upper directory holds whole files and whole directories, because
-# commit and diff read it by itself
-_UPPER_IS_WHOLE = (("redirect_dir", "nofollow"), ("metacopy", "off"))
-
-
 def _overlay(lower: list[str], upper: str, work: str, target: str) -> int:
     joined = ":".join(lower)
     if len(joined) > _STRING_BYTES and not probe.has(Feature.OVERLAY_LOWERDIR_APPEND):
@@ -100,8 +95,11 @@ def _overlay(lower: list[str], upper: str, work: str, target: str) -> int:
             _append_lower(fs_fd, lower)
         mnt.fsconfig_set_string(fs_fd, "upperdir", upper)
         mnt.fsconfig_set_string(fs_fd, "workdir", work)
-        for option, value in _UPPER_IS_WHOLE:
-            mnt.fsconfig_set_string(fs_fd, option, value)
+        for option, value in overlay.options():
+            if value is None:
+                mnt.fsconfig_set_flag(fs_fd, option)
+            else:
+                mnt.fsconfig_set_string(fs_fd, option, value)
         mnt.fsconfig_create(fs_fd)
         return mnt.fsmount(fs_fd)
     finally:
@@ -115,7 +113,7 @@ def _append_lower(fs_fd: int, lower: list[str]) -> None:
 
 
 def _overlay_by_mount(joined: str, upper: str, work: str, target: str) -> int:
-    options = [f"lowerdir={joined}", f"upperdir={upper}", f"workdir={work}", *map("=".join, _UPPER_IS_WHOLE)]
+    options = [f"lowerdir={joined}", f"upperdir={upper}", f"workdir={work}", overlay.options_text()]
     mnt.mount("overlay", target, "overlay", 0, ",".join(options))
     try:
         return mnt.open_tree(-100, target, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
@@ -138,6 +136,8 @@ def mount_new(child: Child, args: Args) -> None:
         options["source"] = source
     for item in texts(args, "data"):
         key, equals, value = item.partition("=")
+        if key in ("uid", "gid") and value.isdecimal() and not userns.has_id(key, int(value)):
+            continue  # an id that this namespace does not have; the owner is then its root
         options[key] = value if equals else None
     mount_fd = mnt.new_mount(text(args, "type"), dict(options), number(args, "attributes"))
     try:
@@ -269,13 +269,13 @@ def device_node(child: Child, args: Args) -> None:
     parent_fd, name = _parent(child.root_fd, text(args, "path"))
     try:
         device = os.makedev(number(args, "major"), number(args, "minor"))
-        if not child.userns:
+        if not child.userns and probe.has(Feature.DEVICE_NODES):
             _make_node(parent_fd, name, kind | number(args, "mode"), device)
             uid, gid = number(args, "uid"), number(args, "gid")
             if uid or gid:
                 os.chown(name, uid, gid, dir_fd=parent_fd, follow_symlinks=False)
         else:
-            _bind_device(parent_fd, name, text(args, "path"))
+            _bind_device(parent_fd, name, _host_node(text(args, "path"), kind, device))
     finally:
         os.close(parent_fd)
 
@@ -294,12 +294,36 @@ def _make_node(parent_fd: int, name: str, mode: int, device: int) -> None:
 
 def _bind_device(parent_fd: int, name: str, path: str) -> None:
     """In a user namespace nodes cannot be made: the host's own is bound."""
-    os.close(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=parent_fd))
+    try:
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666, dir_fd=parent_fd))
+    except FileExistsError:
+        if stat.S_ISLNK(os.lstat(name, dir_fd=parent_fd).st_mode):
+            raise
     tree_fd = mnt.open_tree(-100, path, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
     try:
         mnt.move_mount(tree_fd, b"", parent_fd, name, mnt.MOVE_MOUNT_F_EMPTY_PATH)
     finally:
         os.close(tree_fd)
+
+
+def _host_node(path: str, kind: int, device: int) -> str:
+    """The host's node of this device: mostly under the same name."""
+
+    def is_it(candidate: str) -> bool:
+        try:
+            info = os.lstat(candidate)
+        except OSError:
+            return False
+        return stat.S_IFMT(info.st_mode) == kind and info.st_rdev == device
+
+    if is_it(path):
+        return path
+    for directory, _, names in os.walk("/dev"):
+        for name in names:
+            if is_it(f"{directory}/{name}"):
+                return f"{directory}/{name}"
+    numbers = f"{os.major(device)}:{os.minor(device)}"
+    raise OSError(errno.ENODEV, f"the host's /dev has no node of the device {numbers}, and none can be made", path)
 
 
 def device_host(child: Child, args: Args) -> None:
@@ -318,6 +342,10 @@ def device_host(child: Child, args: Args) -> None:
 def _copy_node(child: Child, path: str, info: os.stat_result) -> None:
     parent_fd, name = _parent(child.root_fd, path)
     try:
+        if not probe.has(Feature.DEVICE_NODES):
+            if path != "/dev/ptmx":  # a link follows there, which nothing mounted may be in the way of
+                _bind_device(parent_fd, name, path)
+            return
         _make_node(parent_fd, name, info.st_mode, info.st_rdev)
         os.chown(name, info.st_uid, info.st_gid, dir_fd=parent_fd, follow_symlinks=False)
     finally:

@@ -9,26 +9,16 @@ Nothing here imports lazily, decodes names through NSS, or touches a file outsid
 import errno
 import os
 import resource
-import socket
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from hakobu.kernel import rtnetlink
 from hakobu.kernel.netlink import Netlink
+from hakobu.runtime.port_socket import Reserved, bind, bind_by
 from hakobu.spec.step import Json
 
 Args = Mapping[str, Json]
 
-LISTEN_BACKLOG = 4096
 EPHEMERAL_TRIES = 64
-
-
-class Reserved(NamedTuple):
-    """A bound (and, for tcp and sctp, listening) socket, non-blocking, and the address it holds."""
-
-    socket: socket.socket
-    host_ip: str
-    host_port: int
 
 
 def _text(args: Args, key: str) -> str:
@@ -118,13 +108,13 @@ def port_reserve(args: Args) -> tuple[Reserved, ...]:
     `host_port` 0 takes a free one, `host_port_end` the first free one of a range. OSError(EADDRINUSE) when
     there is none, with Docker's words for it.
     """
-    protocol, host_ip = _text(args, "protocol") or "tcp", _text(args, "host_ip")
+    protocol, host_ip, keeper = _text(args, "protocol") or "tcp", _text(args, "host_ip"), _text(args, "keeper")
     first, last = _number(args, "host_port"), _number(args, "host_port_end")
     tries = range(first, max(first, last) + 1) if first else (0,) * EPHEMERAL_TRIES
     failure: OSError | None = None
     for port in tries:
         try:
-            return _bind_all(protocol, host_ip, port)
+            return _bind_all(protocol, host_ip, port, keeper)
         except OSError as e:
             if e.errno == errno.EMFILE and _raise_limit():
                 return port_reserve(args)
@@ -144,45 +134,22 @@ def _raise_limit() -> bool:
     return True
 
 
-def _bind_all(protocol: str, host_ip: str, port: int) -> tuple[Reserved, ...]:
+def _bind_all(protocol: str, host_ip: str, port: int, keeper: str) -> tuple[Reserved, ...]:
     """For every address, so that both families have one port; IPv6 is left out where the host has none."""
+
+    def one(address: str, number: int) -> Reserved:
+        return bind_by(keeper, protocol, address, number) if keeper else bind(protocol, address, number)
+
     if host_ip:
-        return (_bind(protocol, host_ip, port),)
-    first = _bind(protocol, "0.0.0.0", port)
+        return (one(host_ip, port),)
+    first = one("0.0.0.0", port)
     try:
-        return first, _bind(protocol, "::", first.host_port)
+        return first, one("::", first.host_port)
     except OSError as e:
         if e.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
             return (first,)
         first.socket.close()
         raise
-
-
-_KINDS = {
-    "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
-    "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
-    "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
-}
-
-
-def _bind(protocol: str, host_ip: str, port: int) -> Reserved:
-    kind, number = _KINDS[protocol]
-    v6 = ":" in host_ip
-    shown = f"[{host_ip}]:{port}" if v6 else f"{host_ip}:{port}"
-    held = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, kind | socket.SOCK_NONBLOCK, number)
-    try:
-        if v6:
-            held.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if protocol != "udp":
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind((host_ip, port))
-        if protocol != "udp":
-            held.listen(LISTEN_BACKLOG)
-        return Reserved(held, host_ip, held.getsockname()[1])
-    except OSError as e:
-        held.close()
-        words = os.strerror(e.errno or 0).lower()
-        raise OSError(e.errno, f"listen {protocol}{6 if v6 else 4} {shown}: bind: {words}") from e
 
 
 SHIM: Mapping[str, Callable[[Args, int], None]] = {"veth.create": veth_create, "veth.delete": veth_delete}

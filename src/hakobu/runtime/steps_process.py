@@ -13,7 +13,7 @@ import socket
 import stat
 from ctypes import c_char_p, c_size_t
 
-from hakobu.kernel import audit, capability, keyring, process, rlimit, seccomp_filter
+from hakobu.kernel import audit, capability, keyring, process, rlimit, seccomp_filter, userns
 from hakobu.kernel.cgroup import file as cgroup_file
 from hakobu.kernel.libc import check, function
 from hakobu.kernel.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
@@ -196,7 +196,9 @@ def identity_set(child: Child, args: Args) -> None:
     for fd in range(3):
         _give(fd, identity.uid)
     process.set_keepcaps(True)
-    os.setgroups(identity.groups)
+    _check_ids(child, identity)
+    if userns.may_set_groups():
+        os.setgroups(identity.groups)
     os.setresgid(identity.gid, identity.gid, identity.gid)
     os.setresuid(identity.uid, identity.uid, identity.uid)
     process.set_keepcaps(False)
@@ -209,6 +211,14 @@ def identity_set(child: Child, args: Args) -> None:
     process.set_parent_death_signal(0 if args.get("outlives") else signal.SIGKILL)
     umask = args.get("umask")
     os.umask(umask if isinstance(umask, int) else 0o022)
+
+
+def _check_ids(child: Child, identity: passwd.Identity) -> None:
+    """In a user's engine an id may have no counterpart, which the kernel only calls an invalid argument."""
+    for kind, wanted in (("uid", identity.uid), ("gid", identity.gid)):
+        if not child.userns and not userns.has_id(kind, wanted):
+            reason = f"{kind} {wanted} is outside of this engine's ids: /etc/sub{kind} must give its user more"
+            raise OSError(errno.EINVAL, reason)
 
 
 def _give(fd: int, uid: int) -> None:

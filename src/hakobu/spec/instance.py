@@ -67,5 +67,10 @@ class Instance:
         return f"{self.exec_root}/hakobu.sock"
 
     @property
+    def keeper_dir(self) -> str:
+        """Of the process that holds a user's namespaces and binds published ports."""
+        return f"{self.exec_root}/keeper"
+
+    @property
     def shims_dir(self) -> str:
         return f"{self.exec_root}/shims"

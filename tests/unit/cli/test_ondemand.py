@@ -51,7 +51,7 @@ def interpreter(tmp_path, monkeypatch, script: str) -> None:
 
 def test_an_engine_that_does_not_come_up_shows_its_log(tmp_path, monkeypatch, endpoint):
     interpreter(tmp_path, monkeypatch, "import sys\nprint('no cgroups here', file=sys.stderr)\nsys.exit(3)\n")
-    endpoint.start = ondemand.start_daemon
+    endpoint.start = ondemand.start
     with pytest.raises(Failure) as caught:
         connect(endpoint)
     assert caught.value.message.splitlines() == [
@@ -72,7 +72,7 @@ def test_the_engine_is_started_in_a_session_of_its_own(tmp_path, monkeypatch, en
     )
     monkeypatch.setenv("SECRET", "s")
     here = os.getcwd()
-    endpoint.start = ondemand.start_daemon
+    endpoint.start = ondemand.start
     connect(endpoint).close()
     argv, cwd, leads, names, fds = ast.literal_eval((tmp_path / "seen").read_text())
     assert argv == ["-I", "-m", "hakobu.daemon", "--on-demand", "--ready-fd=3"]
@@ -86,10 +86,10 @@ def test_the_engine_is_started_in_a_session_of_its_own(tmp_path, monkeypatch, en
 
 def test_a_place_that_cannot_be_made_is_told(tmp_path, endpoint):
     (tmp_path / "run").write_text("not a directory")
-    endpoint.start = ondemand.start_daemon
+    endpoint.start = ondemand.start
     endpoint.address = f"{tmp_path}/run/below/hakobu.sock"
     with pytest.raises((Failure, CannotConnect)) as caught:
-        ondemand.start_daemon(endpoint)
+        ondemand.start(endpoint)
     assert "none can be started" in str(caught.value)
 
 

@@ -24,7 +24,7 @@ def test_docker_host_counts_only_for_docker():
 
 def test_own_sockets():
     assert own_socket({}, 0) == "/run/hakobu/hakobu.sock"
-    assert own_socket({}, 7) == "/run/user/7/hakobu/hakobu.sock"
+    assert own_socket({"HOME": "/h"}, 7) == "/h/.local/share/hakobu/run/hakobu.sock"
     assert own_socket({"XDG_RUNTIME_DIR": "/x"}, 7) == "/x/hakobu/hakobu.sock"
 
 

@@ -9,6 +9,7 @@ from hakobu.daemon.flags import FLAGS
 from hakobu.daemon.page import page
 from hakobu.daemon.settings import FlagRefused, parse
 from hakobu.errors import Invalid
+from hakobu.spec.instance import Instance
 
 REFUSED = [f for f in FLAGS if f.refused]
 
@@ -133,3 +134,16 @@ def test_the_file_and_its_refusals(tmp_path):
 def test_the_page_is_current():
     found = pathlib.Path(__file__).parents[3].joinpath("docs/daemon.md").read_text(encoding="utf-8")
     assert found == page(), "run scripts/daemon-page"
+
+
+def test_a_users_engine_keeps_to_the_users_places() -> None:
+    env = {"HOME": "/h", "XDG_RUNTIME_DIR": "/r"}
+    settings = parse([], env, uid=1000)
+    assert settings.engine.instance == Instance("/h/.local/share/hakobu", "/r/hakobu")
+    assert settings.hosts == ("unix:///r/hakobu/hakobu.sock",)
+    assert settings.engine.network.port_keeper == ""
+
+
+def test_in_its_namespaces_ports_are_bound_by_the_keeper() -> None:
+    network = parse(["--rootless"], {"HOME": "/h", "XDG_RUNTIME_DIR": "/r"}, uid=1000).engine.network
+    assert (network.port_keeper, network.publish_mode) == ("/r/hakobu/keeper", "proxy")

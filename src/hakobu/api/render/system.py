@@ -59,7 +59,11 @@ def info(facts: SystemFacts) -> dict[str, Any]:
         "ContainersStopped": facts.containers_stopped,
         "Images": facts.images,
         "Driver": "overlay2",
-        "DriverStatus": [["Supports d_type", "true"], ["Native Overlay Diff", "true"], ["userxattr", "false"]],
+        "DriverStatus": [
+            ["Supports d_type", "true"],
+            ["Native Overlay Diff", "true"],
+            ["userxattr", str(facts.userxattr).lower()],
+        ],
         "Plugins": {
             "Volume": ["local"],
             "Network": list(NETWORK_DRIVERS),

@@ -9,9 +9,12 @@ about 10 ms a hierarchy. It does not where a process is cloned into a v2 cgroup,
 writes `0` to a v1 `tasks` file itself (30 µs).
 """
 
+import os
 from functools import cache
 
-from hakobu.kernel.cgroup.interface import Cgroup, Tree
+from hakobu.kernel import userns
+from hakobu.kernel.cgroup.absent import TreeAbsent
+from hakobu.kernel.cgroup.interface import Cgroup, MissingController, Tree
 from hakobu.kernel.cgroup.layout import Layout, detect
 from hakobu.kernel.cgroup.v1 import TreeV1
 from hakobu.kernel.cgroup.v2 import TreeV2
@@ -23,9 +26,20 @@ def _detected() -> Layout:
 
 
 def open_tree(layout: Layout | None = None) -> Tree:
-    """The tree of this host (found once a process) or of a given layout. OSError(ENOENT) where none is mounted."""
+    """The tree of this host (found once a process) or of a given layout. OSError(ENOENT) where none is mounted.
+
+    Root of a user namespace has one where directories of it are writable: what was delegated to the user.
+    """
     found = _detected() if layout is None else layout
+    if not userns.is_initial() and not _is_delegated(found):
+        return TreeAbsent()
     return TreeV2(found) if found.version == "v2" else TreeV1(found)
 
 
-__all__ = ["Cgroup", "Layout", "Tree", "detect", "open_tree"]
+def _is_delegated(layout: Layout) -> bool:
+    """v1 has no delegation to speak of: it counts where the whole of its hierarchies belongs to this namespace."""
+    tops = (layout.unified,) if layout.version == "v2" else tuple(mount for mount, _ in layout.hierarchies())
+    return all(os.access(f"{top}/cgroup.procs", os.W_OK) for top in tops)
+
+
+__all__ = ["Cgroup", "Layout", "MissingController", "Tree", "detect", "open_tree"]

@@ -3,6 +3,7 @@
 v2      one unified hierarchy has all controllers
 hybrid  v1 hierarchies have the controllers, a v2 hierarchy beside them has few or none
 v1      no v2 hierarchy at all
+none    there are hierarchies, but none of them is this engine's (never found here: `open_tree` decides)
 """
 
 import errno
@@ -20,7 +21,7 @@ _NO_CONTROLLERS = frozenset(("rw", "ro", "xattr", "noprefix", "clone_children", 
 class Layout:
     """`controllers` maps each v1 controller, and `name=systemd` and the like, to its mount; `unified` may be empty."""
 
-    version: Literal["v1", "hybrid", "v2"]
+    version: Literal["v1", "hybrid", "v2", "none"]
     controllers: Mapping[str, str] = field(default_factory=dict[str, str])
     unified: str = ""
     unified_controllers: frozenset[str] = frozenset()

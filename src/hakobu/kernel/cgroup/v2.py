@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
+from hakobu.kernel import userns
 from hakobu.kernel.cgroup import convert, device
 from hakobu.kernel.cgroup.file import (
     clean_path,
@@ -92,7 +93,7 @@ class CgroupV2:
     def apply(self, resources: Resources) -> None:
         self._require(resources)
         write_all(self.limits(resources))
-        if resources.devices:
+        if resources.devices and userns.is_initial():  # elsewhere no program is taken, and no node can be made
             device.attach(self._directory, resources.devices)
 
     def places(self, resources: Resources) -> list[str]:

@@ -9,7 +9,8 @@ import os
 import signal
 import socket
 
-from hakobu.kernel import capability, cgroup, probe, scm
+from hakobu.kernel import capability, cgroup, probe, scm, userns
+from hakobu.kernel.probe import Feature
 from hakobu.runtime.child import Args, Child
 from hakobu.runtime.message import Message, attachment_to_json, decode, encode, plan_to_json, stdio_to_json
 from hakobu.runtime.shim.log import LogFile, escape, timestamp
@@ -38,7 +39,9 @@ def up(directory: str) -> None:
 
 def _cgroups() -> None:
     """Finds what is mounted and what the kernel can, once for all shims."""
-    probe.has(probe.Feature.OVERLAY_LOWERDIR_APPEND)
+    for feature in (Feature.OVERLAY_LOWERDIR_APPEND, Feature.DEVICE_NODES, Feature.TRUSTED_XATTRS):
+        probe.has(feature)
+    userns.find_out()
     try:
         cgroup.open_tree()
     except OSError:

@@ -11,13 +11,15 @@ import stat
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from hakobu.errors import HakobuError, Kind
+from hakobu.kernel import userns
+from hakobu.kernel.overlay import RESERVED_XATTRS, opaque_xattr
 from hakobu.kernel.saferoot import make_directories, open_entry, open_in
 from hakobu.store.archive.entry import BadArchive, Entry, EntryType
 from hakobu.store.archive.reader import TarReader
 
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
-_OPAQUE_XATTR = "trusted.overlay.opaque"
 _OPEN_DIRECTORIES = 64
 _STEPS = 32  # directories above a step stay open meanwhile, and Python's stack is not endless
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
@@ -26,6 +28,18 @@ _KEPT_XATTRS = ("security.capability",)
 
 class NotOverwritten(BadArchive):
     """A directory would replace a file, or the other way round, and the caller forbade it."""
+
+
+class NoSuchId(HakobuError):
+    """A file's owner that a user's engine has no subordinate id for."""
+
+    kind = Kind.UNAVAILABLE
+
+    def __init__(self, kind: str, number: int, path: str) -> None:
+        super().__init__(
+            f"{path!r} belongs to {kind} {number}, which is outside of this engine's ids",
+            hint=f"give the user a range of more than {number} in /etc/sub{kind}, and start the engine anew",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +137,11 @@ class Applier:
             raise BadArchive("the archive's root is no directory")
         if self._options.layer:
             os.chmod(f"/proc/self/fd/{self._root_fd}", entry.mode)
-            os.chown(f"/proc/self/fd/{self._root_fd}", entry.uid, entry.gid)
+            os.chown(f"/proc/self/fd/{self._root_fd}", *self._owner(entry))
 
     def _whiteout(self, parent_fd: int, name: bytes) -> None:
         if name == OPAQUE:
-            os.setxattr(f"/proc/self/fd/{parent_fd}", _OPAQUE_XATTR, b"y")
+            os.setxattr(f"/proc/self/fd/{parent_fd}", opaque_xattr(), b"y")
             return
         if name.startswith(b".wh..wh."):
             return  # bookkeeping of an old union file system
@@ -215,7 +229,7 @@ class Applier:
             else:
                 _write_sparse(fd, entry, reader)
             self.bytes += entry.stored
-            os.fchown(fd, *(self._options.owner or (entry.uid, entry.gid)))
+            os.fchown(fd, *self._owner(entry))
             os.fchmod(fd, entry.mode)
             if entry.xattrs:
                 _set_xattrs(fd, entry.xattrs)
@@ -242,15 +256,27 @@ class Applier:
             return
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
         try:
-            os.fchown(fd, *(self._options.owner or (entry.uid, entry.gid)))
+            os.fchown(fd, *self._owner(entry))
             os.fchmod(fd, entry.mode)
             if entry.xattrs:
                 _set_xattrs(fd, entry.xattrs)
         finally:
             os.close(fd)
 
+    def _owner(self, entry: Entry) -> tuple[int, int]:
+        """Whose it shall be: refused where this user namespace has no such id, root's where it has only that."""
+        wanted = self._options.owner or (entry.uid, entry.gid)
+        if userns.is_initial():
+            return wanted
+        if userns.has_one_id():
+            return 0, 0
+        for kind, number in zip(("uid", "gid"), wanted, strict=True):
+            if not userns.has_id(kind, number):
+                raise NoSuchId(kind, number, os.fsdecode(entry.name))
+        return wanted
+
     def _own(self, parent_fd: int, name: bytes, entry: Entry) -> None:
-        uid, gid = self._options.owner or (entry.uid, entry.gid)
+        uid, gid = self._owner(entry)
         os.chown(name, uid, gid, dir_fd=parent_fd, follow_symlinks=False)
         if entry.type is not EntryType.SYMLINK:
             # the entry was made by us in this moment, under a name that was free: it is no link
@@ -288,7 +314,7 @@ def _write_sparse(fd: int, entry: Entry, reader: TarReader) -> None:
 def _set_xattrs(fd: int, xattrs: dict[str, bytes]) -> None:
     """File capabilities and the user's own. What overlayfs keeps for itself is never taken from an archive."""
     for name, value in xattrs.items():
-        if name not in _KEPT_XATTRS and not name.startswith("user."):
+        if name not in _KEPT_XATTRS and (not name.startswith("user.") or name.startswith(RESERVED_XATTRS)):
             continue
         try:
             os.setxattr(fd, name, value)

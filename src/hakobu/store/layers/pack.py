@@ -10,11 +10,11 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from hakobu.kernel.overlay import RESERVED_XATTRS, opaque_xattr
 from hakobu.store.archive.entry import Entry, EntryType
 from hakobu.store.archive.writer import TarWriter
 from hakobu.store.layers.apply import OPAQUE, WHITEOUT
 
-_OPAQUE_XATTR = "trusted.overlay.opaque"
 _READ = 1 << 20
 
 
@@ -156,8 +156,8 @@ def _xattrs_of(fd: int) -> dict[str, bytes]:
         names = os.listxattr(fd)
     except OSError:
         return {}
-    kept = (n for n in names if n == "security.capability" or n.startswith("user."))
-    return {n: os.getxattr(fd, n) for n in kept}
+    kept = ("security.capability", "user.")
+    return {n: os.getxattr(fd, n) for n in names if n.startswith(kept) and not n.startswith(RESERVED_XATTRS)}
 
 
 def is_whiteout(info: os.stat_result) -> bool:
@@ -166,6 +166,6 @@ def is_whiteout(info: os.stat_result) -> bool:
 
 def is_opaque(fd: int) -> bool:
     try:
-        return os.getxattr(fd, _OPAQUE_XATTR) == b"y"
+        return os.getxattr(fd, opaque_xattr()) == b"y"
     except OSError:
         return False

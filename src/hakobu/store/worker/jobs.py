@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from hakobu.kernel import mount
+from hakobu.kernel.overlay import options_text as overlay_options
 from hakobu.kernel.saferoot import make_mount_target, open_in
 from hakobu.spec.digest import Digest
 from hakobu.store.archive.entry import Entry, EntryType
@@ -57,7 +58,7 @@ def _mounted(overlay: Args) -> int:
     options = f"lowerdir={':'.join(overlay['lower'])}"
     if overlay["upper"]:
         options += f",upperdir={overlay['upper']},workdir={overlay['work']}"
-    options += ",redirect_dir=nofollow,metacopy=off"
+    options += f",{overlay_options()}"
     if not overlay["work"]:
         os.makedirs(target, mode=0o700)
     mount.mount("overlay", target, "overlay", 0, options)

@@ -1,0 +1,226 @@
+"""Makes the namespaces of a user's engine: user, mount and network, with a network driver that leads out.
+
+| maker (the user)                     | child                                               |
+|--------------------------------------|-----------------------------------------------------|
+| forks                                | unshares user, mount and network namespace           |
+|                                      | ← `made`, or why not                                  |
+| writes the id maps (newuidmap)       |                                                     |
+| → `mapped`                           | becomes root, keeps mounts to itself, sets up `lo`    |
+|                                      | ← `ready`, or why not                                 |
+| opens the namespaces, starts driver  |                                                     |
+| → end of stream                      | leaves                                              |
+
+Must not: run in a process with a second thread (unshare(2) refuses CLONE_NEWUSER there).
+"""
+
+import errno
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hakobu.daemon.rootless import driver as drivers
+from hakobu.daemon.rootless.subid import Line, Maps, plan_maps, ranges
+from hakobu.errors import HakobuError, Kind
+from hakobu.kernel import mount, process, rtnetlink
+from hakobu.kernel.netlink import Netlink
+
+_MS_SLAVE_REC = 1 << 19 | 1 << 14
+_MS_BIND = 1 << 12
+_TYPES = ("user", "mnt", "net")
+_READY_S = 10.0
+
+
+class NoNamespaces(HakobuError):
+    kind = Kind.UNAVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Descriptors of the namespaces, and the driver's process; whoever holds them keeps them."""
+
+    user_fd: int
+    mount_fd: int
+    network_fd: int
+    driver: "subprocess.Popen[bytes]"
+    subordinate: bool
+
+    @property
+    def fds(self) -> tuple[int, int, int]:
+        return self.user_fd, self.mount_fd, self.network_fd
+
+
+def make(folder: str, driver: drivers.Driver, log_fd: int) -> Namespaces:
+    """`folder` keeps the resolver's file. Raises `NoNamespaces` with what to do."""
+    maps = user_maps()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    resolver = _write_resolver(folder, driver)
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        _be_child(theirs, resolver)
+    theirs.close()
+    try:
+        _expect(ours, "made")
+        for kind, lines in (("uid", maps.uid), ("gid", maps.gid)):
+            _write_map(pid, kind, lines, maps.subordinate)
+        ours.send(b"mapped")
+        _expect(ours, "ready")
+        fds = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _TYPES]
+        running = _start(driver, (fds[0], fds[2]), pid, log_fd)
+        return Namespaces(fds[0], fds[1], fds[2], running, maps.subordinate)
+    finally:
+        ours.close()
+        os.waitpid(pid, 0)
+
+
+def user_maps() -> Maps:
+    """What this user may have, by the files and helpers of this machine."""
+    uid, gid = os.getuid(), os.getgid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = str(uid)
+    helpers = all(shutil.which(h, path="/usr/bin:/bin:/usr/local/bin") for h in ("newuidmap", "newgidmap"))
+    uids, gids = (ranges(_lines(path), name, uid) for path in ("/etc/subuid", "/etc/subgid"))
+    return plan_maps(uid, gid, uids, gids, helpers=helpers)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def _write_resolver(folder: str, driver: drivers.Driver) -> str:
+    """Its path; the host's file is read once: a driver asks the host's servers of each moment."""
+    path = f"{folder}/resolv.conf"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(drivers.resolver_file("\n".join(_lines("/etc/resolv.conf")), driver))
+    return path
+
+
+def _expect(sock: socket.socket, word: str) -> None:
+    said = sock.recv(4096).decode()
+    if said != word:
+        raise NoNamespaces(
+            said or "the process that makes the user's namespaces ended",
+            hint="hakobu doctor says what is missing here",
+        )
+
+
+def _be_child(sock: socket.socket, resolver: str) -> None:
+    """Does not return. What goes wrong is told in words, because the other side cannot see errno."""
+    try:
+        try:
+            process.unshare(process.CLONE_NEWUSER | process.CLONE_NEWNS | process.CLONE_NEWNET)
+        except OSError as error:
+            sock.send(_refused(error).encode())
+            return
+        sock.send(b"made")
+        if sock.recv(64) != b"mapped":
+            return
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+        mount.mount(None, "/", None, _MS_SLAVE_REC)
+        _bind_resolver(resolver)
+        with Netlink() as netlink:
+            rtnetlink.set_up(netlink, "lo")
+        sock.send(b"ready")
+        sock.recv(1)
+    except OSError as error:
+        with suppress(OSError):
+            sock.send(f"the user's namespaces cannot be set up: {error}".encode())
+    finally:
+        os._exit(0)
+
+
+def _refused(error: OSError) -> str:
+    words = {
+        errno.ENOSPC: "user.max_user_namespaces is used up",
+        errno.EPERM: "this system does not let users make user namespaces",
+        errno.EINVAL: "this kernel has no user namespaces",
+    }
+    return f"an engine without root needs a user namespace: {words.get(error.errno or 0, str(error))}"
+
+
+def _bind_resolver(path: str) -> None:
+    """In our mount namespace alone. A machine without the file has no names to look up."""
+    with suppress(FileNotFoundError):
+        mount.mount(path, os.path.realpath("/etc/resolv.conf", strict=True), None, _MS_BIND)
+
+
+def _write_map(pid: int, kind: str, lines: tuple[Line, ...], subordinate: bool) -> None:
+    if subordinate:
+        words = [str(number) for line in lines for number in line]
+        done = subprocess.run([f"new{kind}map", str(pid), *words], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise NoNamespaces(
+                f"new{kind}map failed: {done.stderr.strip()}",
+                hint=f"/etc/sub{kind} must give this user ranges that nobody else has (sudo usermod --help)",
+            )
+        return
+    if kind == "gid":  # user_namespaces(7): without it an ordinary user may not write gid_map
+        _write(f"/proc/{pid}/setgroups", "deny")
+    _write(f"/proc/{pid}/{kind}_map", "".join(f"{a} {b} {c}\n" for a, b, c in lines))
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def _start(driver: drivers.Driver, fds: tuple[int, int], pid: int, log_fd: int) -> "subprocess.Popen[bytes]":
+    """Returns when the namespace has its way out."""
+    ready_fd, told_fd = os.pipe()
+    user, network = (f"/proc/{os.getpid()}/fd/{fd}" for fd in fds)
+    try:
+        running = subprocess.Popen(
+            drivers.command(driver, user, network, told_fd),
+            stdin=subprocess.DEVNULL,
+            stdout=log_fd,
+            stderr=log_fd,
+            pass_fds=(told_fd,),
+            preexec_fn=_end_with_parent,
+        )
+    finally:
+        os.close(told_fd)
+    try:
+        _await(driver, running, ready_fd, pid)
+    finally:
+        os.close(ready_fd)
+    return running
+
+
+def _end_with_parent() -> None:
+    process.set_parent_death_signal(15)
+
+
+def _await(driver: drivers.Driver, running: "subprocess.Popen[bytes]", ready_fd: int, pid: int) -> None:
+    if driver.name == "slirp4netns":
+        if os.read(ready_fd, 1) == b"1":
+            return
+    else:
+        deadline = time.monotonic() + _READY_S
+        while running.poll() is None and time.monotonic() < deadline:
+            if _leads_out(pid):
+                return
+            time.sleep(0.01)
+    running.kill()
+    running.wait()
+    hint = "/dev/net/tun must be open to users: sudo chmod 0666 /dev/net/tun"
+    raise NoNamespaces(
+        f"{driver.name} could not connect the network namespace",
+        hint=hint if not os.access("/dev/net/tun", os.R_OK | os.W_OK) else "",
+    )
+
+
+def _leads_out(pid: int) -> bool:
+    """Whether the process's network namespace has a default route: /proc/net/route, second column."""
+    return any(line.split()[1:2] == ["00000000"] for line in _lines(f"/proc/{pid}/net/route"))

@@ -1,0 +1,226 @@
+"""An ordinary user installs Hakobu and runs the same commands: no privilege, nothing left behind."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.ordinary_user import FIRST_APP, OrdinaryUser, ordinary_user
+
+_UDP_ECHO = (
+    "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 53))\n"
+    "while True: s.sendto(*s.recvfrom(100))"
+)
+_SERVE = "echo hello > /index.html; exec httpd -f -p 80 -h /"
+
+
+@pytest.fixture(scope="module")
+def user(isolated_session: None) -> Iterator[OrdinaryUser]:
+    """A user whose engine has done everything once."""
+    with ordinary_user() as made:
+        made.load("busybox")
+        made.hakobu("run", "--rm", "busybox", "true")
+        made.hakobu("network", "create", "warm")
+        made.hakobu("run", "--rm", "--network", "warm", "busybox", "true")
+        made.hakobu("network", "rm", "warm")
+        yield made
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read().decode().strip()
+
+
+def remove(user: OrdinaryUser, *names: str) -> None:
+    user.hakobu("rm", "-fv", *names)
+
+
+def test_the_first_commands_work(user: OrdinaryUser) -> None:
+    assert user.out("run", "--rm", "busybox", "echo", "hello") == "hello"
+    user.hakobu("run", "-d", "--name", "one", "busybox", "sh", "-c", "echo begun; exec sleep 1000")
+    try:
+        assert user.out("ps", "--format", "{{.Names}}") == "one"
+        assert user.out("logs", "one") == "begun"
+        assert user.out("exec", "one", "cat", "/proc/1/comm") == "sleep"
+        assert "sleep 1000" in user.out("top", "one")
+        assert user.out("exec", "--user", "33:44", "one", "id", "-u") == "33"
+    finally:
+        remove(user, "one")
+
+
+def test_root_in_a_container_is_the_user_outside(user: OrdinaryUser) -> None:
+    folder = user.home / "shared"
+    folder.mkdir()
+    os.chown(folder, user.uid, user.uid)
+    script = "touch /s/root; su -s /bin/sh www-data -c true; touch /s/other; chown 33:33 /s/other"
+    user.hakobu("run", "--rm", "-v", f"{folder}:/s", "busybox", "sh", "-c", script)
+    assert (folder / "root").stat().st_uid == user.uid
+    assert (folder / "other").stat().st_uid == user.first_subid + 32
+
+
+def test_a_container_has_no_right_over_the_host(user: OrdinaryUser) -> None:
+    for words in (("cat", "/h/shadow"), ("touch", "/h/made-by-a-container")):
+        answer = user.hakobu("run", "--rm", "--privileged", "-v", "/etc:/h", "busybox", *words, check=False)
+        assert answer.returncode == 1 and "Permission denied" in answer.stderr
+    answer = user.hakobu("run", "--rm", "--privileged", "busybox", "mknod", "/n", "b", "7", "0", check=False)
+    assert answer.returncode == 1 and "Operation not permitted" in answer.stderr
+
+
+def test_published_ports_are_the_hosts(user: OrdinaryUser) -> None:
+    user.hakobu("run", "-d", "--name", "web", "-p", "8080:80", "-p", "127.0.0.1:0:80", "busybox", "sh", "-c", _SERVE)
+    try:
+        other = user.out("port", "web", "80/tcp").splitlines()[-1].rpartition(":")[2]
+        for where in ("127.0.0.1:8080", "[::1]:8080", f"127.0.0.1:{other}"):
+            user.wait_until(lambda: user.hakobu("exec", "web", "test", "-e", "/index.html").returncode == 0, "page")
+            assert get(f"http://{where}/") == "hello"
+        answer = user.hakobu("run", "--rm", "-p", "8080:80", "busybox", "true", check=False)
+        assert answer.returncode == 125 and "port is already allocated" in answer.stderr
+    finally:
+        remove(user, "web")
+    with socket.create_server(("127.0.0.1", 8080)):
+        pass  # free again
+
+
+def test_udp_is_published_as_well(user: OrdinaryUser) -> None:
+    """The server stands in the container's network namespace: no program of the image's speaks UDP."""
+    user.hakobu("run", "-d", "--name", "echo", "-p", "5353:53/udp", "busybox", "sleep", "1000")
+    pid = user.out("inspect", "-f", "{{.State.Pid}}", "echo")
+    server = subprocess.Popen(["nsenter", "-t", pid, "-n", sys.executable, "-I", "-c", _UDP_ECHO])
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(0.2)
+
+            def answered() -> bool:
+                client.sendto(b"ping", ("127.0.0.1", 5353))
+                try:
+                    return client.recv(100) == b"ping"
+                except TimeoutError:
+                    return False
+
+            user.wait_until(answered, "answer")
+    finally:
+        server.kill()
+        server.wait()
+        remove(user, "echo")
+
+
+def test_a_privileged_port_is_refused_with_what_would_help(user: OrdinaryUser) -> None:
+    answer = user.hakobu("run", "--rm", "-p", "80:80", "busybox", "true", check=False)
+    assert answer.returncode == 125
+    assert "cannot expose privileged port 80" in answer.stderr
+    assert "net.ipv4.ip_unprivileged_port_start" in answer.stderr
+
+
+def test_containers_find_each_other_by_name(user: OrdinaryUser) -> None:
+    user.hakobu("network", "create", "n1")
+    user.hakobu("run", "-d", "--name", "web", "--network", "n1", "busybox", "sh", "-c", _SERVE)
+    try:
+        script = "until wget -qO- http://web/; do sleep 0.1; done"
+        assert user.out("run", "--rm", "--network", "n1", "busybox", "sh", "-c", script) == "hello"
+    finally:
+        remove(user, "web")
+        user.hakobu("network", "rm", "n1")
+
+
+def test_what_was_removed_and_replaced_is_committed(user: OrdinaryUser) -> None:
+    """Whiteouts and opaque directories, kept by overlayfs in attributes that a user may set."""
+    script = "rm /etc/hostname /bin/wget; rm -r /etc/opt; mkdir /etc/opt; echo new > /etc/opt/new"
+    user.hakobu("run", "--name", "base", "busybox", "sh", "-c", "mkdir -p /etc/opt; echo old > /etc/opt/old")
+    try:
+        user.hakobu("commit", "base", "base:1")
+        user.hakobu("run", "--name", "changed", "base:1", "sh", "-c", script)
+        assert "D /usr/bin/wget" in user.out("diff", "changed").splitlines()
+        user.hakobu("commit", "changed", "changed:1")
+        assert (
+            user.out("run", "--rm", "changed:1", "sh", "-c", "ls /etc/opt; test -e /bin/wget || echo gone")
+            == "new\ngone"
+        )
+        archive = user.home / "changed.tar"
+        user.hakobu("save", "-o", str(archive), "changed:1")
+        user.hakobu("rmi", "changed:1")
+        user.hakobu("load", "-q", "-i", str(archive))
+        assert user.out("run", "--rm", "changed:1", "ls", "/etc/opt") == "new"
+    finally:
+        remove(user, "base", "changed")
+        user.hakobu("rmi", "-f", "changed:1", "base:1")
+
+
+def test_a_volume_keeps_owners(user: OrdinaryUser) -> None:
+    script = "echo kept > /v/f; chown 7:7 /v/f"
+    user.hakobu("run", "--rm", "-v", "vol:/v", "busybox", "sh", "-c", script)
+    assert user.out("run", "--rm", "-v", "vol:/v", "busybox", "stat", "-c", "%u:%g", "/v/f") == "7:7"
+    user.hakobu("volume", "rm", "vol")
+
+
+def test_limits_without_a_cgroup_are_refused_with_the_reason(user: OrdinaryUser) -> None:
+    answer = user.hakobu("run", "--rm", "-m", "64m", "busybox", "true", check=False)
+    assert answer.returncode == 125
+    assert "no cgroup of this machine is delegated to this user" in answer.stderr
+    user.hakobu("run", "-d", "--name", "stays", "busybox", "sleep", "1000")
+    try:
+        answer = user.hakobu("pause", "stays", check=False)
+        assert answer.returncode == 1 and "cannot pause" in answer.stderr
+        assert user.out("inspect", "-f", "{{.State.Status}}", "stays") == "running"
+    finally:
+        remove(user, "stays")
+
+
+def test_info_says_that_it_is_rootless(user: OrdinaryUser) -> None:
+    told = user.out("info")
+    assert "rootless" in told
+    assert "WARNING: No memory limit support" in user.hakobu("info").stderr + told
+
+
+def test_containers_and_their_ports_outlive_the_daemon(isolated_session: None) -> None:
+    with ordinary_user() as user:
+        user.load("busybox")
+        user.hakobu("run", "-d", "--name", "web", "-p", "8081:80", "busybox", "sh", "-c", _SERVE)
+        user.wait_until(lambda: user.hakobu("exec", "web", "test", "-e", "/index.html").returncode == 0, "page")
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            user.stop_daemon(how)
+            assert get("http://127.0.0.1:8081/") == "hello"
+            assert user.out("ps", "--format", "{{.Names}} {{.State}}") == "web running"
+            assert user.out("exec", "web", "echo", "again") == "again"
+            assert get("http://127.0.0.1:8081/") == "hello"
+        user.stop_daemon()
+        keeper = [pid for pid, line in user.processes().items() if "hakobu.daemon.rootless.keeper" in line]
+        assert len(keeper) == 1
+        remove(user, "web")  # starts an engine again, in the namespaces there are
+        assert keeper[0] in user.processes()
+        user.stop_daemon()
+        user.wait_until(lambda: not user.processes(), "end of keeper and network driver")
+        assert not (user.exec_root / "keeper" / "s").exists()
+
+
+def test_the_socket_is_the_users_alone(user: OrdinaryUser) -> None:
+    info = Path(user.socket.removeprefix("unix://")).stat()
+    assert (info.st_uid, info.st_mode & 0o777) == (user.uid, 0o600)
+    assert user.exec_root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_user_without_subordinate_ids_has_one_id(isolated_session: None) -> None:
+    with ordinary_user(subordinate=False) as user:
+        user.load("busybox")
+        assert user.out("run", "--rm", "busybox", "id", "-u") == "0"
+        answer = user.hakobu("run", "--rm", "--user", "33", "busybox", "true", check=False)
+        assert answer.returncode == 125 and "uid 33 is outside of this engine's ids" in answer.stderr
+
+
+def test_the_first_app_comes_up_and_goes(user: OrdinaryUser) -> None:
+    user.load("nginx")
+    project = user.home / "first-app"
+    shutil.copytree(FIRST_APP.parent, project)
+    compose = ("compose", "-f", str(project / "compose.yaml"))
+    user.hakobu(*compose, "up", "-d")
+    try:
+        user.wait_until(lambda: "first-app-web" in user.out("ps", "--format", "{{.Names}}"), "container")
+        assert "<html" in get("http://127.0.0.1:8080/").lower()
+    finally:
+        user.hakobu(*compose, "down")
+    assert user.out("ps", "-aq") == ""
