@@ -4,6 +4,7 @@ The first failure of a wave ends the plan when the wave's other actions are done
 carries the project's labels, so the next `up` or `down` finds it.
 """
 
+import contextlib
 import io
 import os
 import tarfile
@@ -22,6 +23,7 @@ from hakobu.client.progress import finish
 from hakobu.compose import label
 from hakobu.compose.body import Wanted, container_body, endpoints, network_body, volume_body
 from hakobu.compose.bootstrap import bootstrap_image
+from hakobu.compose.change import changes
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.label import container_name
 from hakobu.compose.model.dependency import COMPLETED
@@ -29,7 +31,7 @@ from hakobu.compose.model.project import FileObject, Project
 from hakobu.compose.model.resource import FileReference
 from hakobu.compose.model.service import Service
 from hakobu.compose.observed import Observed, image_id
-from hakobu.compose.plan import Action, Kind, Plan, Wave
+from hakobu.compose.plan import CONFIG_CHANGED, Action, Kind, Plan, Wave
 from hakobu.compose.progress import Progress
 from hakobu.spec.step import Json
 
@@ -37,15 +39,41 @@ _WIDTH = 8
 _POLL_S = (0.05, 0.1, 0.2, 0.5)
 
 
+DRY_WORDS: dict[Kind, tuple[str, ...]] = {
+    Kind.PULL: ("Pulling", "Pulled"),
+    Kind.CREATE_NETWORK: ("Creating", "Created"),
+    Kind.CREATE_VOLUME: ("Creating", "Created"),
+    Kind.CREATE: ("Creating", "Created"),
+    Kind.RECREATE: ("Recreate", "Recreated"),
+    Kind.START: ("Starting", "Started"),
+    Kind.KEEP: ("Running",),
+    Kind.AWAIT: ("Waiting",),
+    Kind.STOP: ("Stopping", "Stopped"),
+    Kind.RESTART: ("Restarting", "Started"),
+    Kind.KILL: ("Killing", "Killed"),
+    Kind.PAUSE: ("Pausing", "Paused"),
+    Kind.UNPAUSE: ("Unpausing", "Unpaused"),
+    Kind.REMOVE: ("Removing", "Removed"),
+    Kind.REMOVE_NETWORK: ("Removing", "Removed"),
+    Kind.REMOVE_VOLUME: ("Removing", "Removed"),
+    Kind.REMOVE_IMAGE: ("Removing", "Removed"),
+}
+"""What is told of each kind of action when nothing goes wrong."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyOptions:
-    """`timeout_s` for stops (None: each container's own); `wait_s` bounds waiting for health, None for ever."""
+    """`timeout_s` for stops (None: each container's own); `wait_s` bounds waiting for health, None for ever.
+
+    `dry`: each action is told, none is done.
+    """
 
     timeout_s: int | None = None
     wait_s: float | None = None
     volumes: bool = False
     force: bool = False
     signal: str = ""
+    dry: bool = False
 
 
 class Applier:
@@ -78,6 +106,8 @@ class Applier:
             Kind.STOP: self._stop,
             Kind.RESTART: self._restart,
             Kind.KILL: self._kill,
+            Kind.PAUSE: self._pause,
+            Kind.UNPAUSE: self._unpause,
             Kind.REMOVE: self._remove,
             Kind.REMOVE_NETWORK: self._remove_network,
             Kind.REMOVE_VOLUME: self._remove_volume,
@@ -93,6 +123,11 @@ class Applier:
             self._run_wave(wave)
 
     def _run_wave(self, wave: Wave) -> None:
+        if self._options.dry:
+            for action in wave:
+                for word in DRY_WORDS[action.kind]:
+                    self._progress.tell(action, word)
+            return
         if len(wave) == 1:
             self._table[wave[0].kind](wave[0])
             return
@@ -190,6 +225,20 @@ class Applier:
         names = {service: f"{self.project.name}-{service}-1" for service in self.project.services}
         names |= {service: id_ for (service, _), id_ in self._ids.items()}
         return container_body(replace(wanted, container_of=names.__getitem__))
+
+    def with_changes(self, plan: Plan) -> Plan:
+        """The plan with what exactly is different about containers whose configuration has changed."""
+        return tuple(tuple(self._with_changes(action) for action in wave) for wave in plan)
+
+    def _with_changes(self, action: Action) -> Action:
+        if action.kind is not Kind.RECREATE or action.reason != CONFIG_CHANGED or not action.container:
+            return action
+        made = self._engine.containers.inspect(action.container.id)
+        image: dict[str, Any] = {}
+        with contextlib.suppress(EngineError):  # the image may be gone
+            image = self._engine.images.inspect(made["Image"])["Config"]
+        found = changes(self.body_of(action), made, image)
+        return replace(action, reason=f"{action.reason}: {'; '.join(found)}" if found else action.reason)
 
     def create_oneoff(self, service: Service, name: str, slug: str, *, stdin: bool, auto_remove: bool) -> str:
         """A container of its own for one command (`run`); it has no number and is no part of the service."""
@@ -313,6 +362,16 @@ class Applier:
         self._progress.tell(action, "Killing")
         self._engine.containers.kill(self._id(action), self._options.signal or "SIGKILL")
         self._progress.tell(action, "Killed")
+
+    def _pause(self, action: Action) -> None:
+        self._progress.tell(action, "Pausing")
+        self._engine.containers.pause(self._id(action))
+        self._progress.tell(action, "Paused")
+
+    def _unpause(self, action: Action) -> None:
+        self._progress.tell(action, "Unpausing")
+        self._engine.containers.unpause(self._id(action))
+        self._progress.tell(action, "Unpaused")
 
     def _remove(self, action: Action) -> None:
         self._progress.tell(action, "Removing")

@@ -8,7 +8,7 @@ from typing import NoReturn, TypeAlias
 from hakobu.client.endpoint import Endpoint
 from hakobu.client.error import ClientError
 from hakobu.compose.context import Context
-from hakobu.compose.verb import execute, lifecycle, look, oneoff
+from hakobu.compose.verb import execute, lifecycle, look, oneoff, planning
 from hakobu.errors import HakobuError
 
 Verb: TypeAlias = Callable[[Context], int]
@@ -107,6 +107,18 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
             _flag("--no-color", help="no colours"),
             _flag("--no-log-prefix", help="no prefix before the containers' lines"),
             _text("--exit-code-from", help="give the exit status of this service's container"),
+            _services,
+        ),
+    ),
+    "plan": (
+        planning.plan,
+        "Show what up would do, and why",
+        (
+            _text("--format", help="tree, json, or commands: docker commands that do the same"),
+            *_MAKING,
+            _flag("--no-deps", help="leave the services alone that these depend on"),
+            _flag("--no-start", help="create, but do not start"),
+            _flag("--wait", help="wait until services are running or healthy"),
             _services,
         ),
     ),
@@ -266,6 +278,9 @@ def _refuse(verb: str) -> int:
     return 1
 
 
+_DRY = "tell what would be done, and do nothing"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="hakobu compose", description="Applications of several containers.", allow_abbrev=False)
     parser.add_argument("-f", "--file", action="append", default=[], help="a Compose file; several are merged")
@@ -274,11 +289,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--env-file", action="append", default=[], help="a file of variables instead of .env")
     parser.add_argument("--profile", action="append", default=[], help="a profile to activate; * for all")
     parser.add_argument("--ansi", default="auto", choices=("auto", "always", "never"), help="colours")
+    parser.add_argument("--dry-run", action="store_true", help=_DRY)
     parser.add_argument("--progress", default="auto", choices=("auto", "plain", "tty", "quiet"), help="how to report")
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, parser_class=_Parser)
     for name, (_, line, adders) in VERBS.items():
         aliases = _ALIASES.get(name, [])
         verb = verbs.add_parser(name, help=line, description=line, allow_abbrev=False, aliases=aliases)
+        verb.add_argument("--dry-run", action="store_true", default=argparse.SUPPRESS, help=_DRY)
         for add in adders:
             add(verb)
     for name in REFUSED_VERBS:

@@ -24,7 +24,8 @@ class Context:
         self._project: Project | None = None
         ansi = self.text("ansi") or "auto"
         self.colour = None if ansi == "auto" else ansi == "always"
-        self.progress = Progress(quiet=self.text("progress") == "quiet", colour=self.colour)
+        self.dry = self.on("dry_run")
+        self.progress = Progress(quiet=self.text("progress") == "quiet", colour=self.colour, dry=self.dry)
 
     def text(self, name: str) -> str:
         return cast("str", getattr(self.options, name, "") or "")

@@ -5,7 +5,7 @@ begins when the one before has ended. Dependencies come first on the way up, las
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -32,6 +32,8 @@ class Kind(StrEnum):
     STOP = "stop"
     RESTART = "restart"
     KILL = "kill"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
     REMOVE = "remove"
     REMOVE_NETWORK = "remove-network"
     REMOVE_VOLUME = "remove-volume"
@@ -40,7 +42,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """`name` is what people read; the other fields are what the kind needs."""
+    """`name` is what people read, `reason` why it is done; the other fields are what the kind needs."""
 
     kind: Kind
     name: str
@@ -49,6 +51,7 @@ class Action:
     container: ObservedContainer | None = None
     condition: str = ""
     required: bool = True
+    reason: str = ""
 
 
 Wave: TypeAlias = "tuple[Action, ...]"
@@ -97,7 +100,7 @@ def plan_up(project: Project, observed: Observed, options: UpOptions) -> Plan:
     changes = _changes(project, observed, options, ordered)
     waves: list[Wave] = [_resources(project, observed, names)]
     if options.remove_orphans:
-        waves += plan_remove(orphans(project, observed))
+        waves += because("the files have no such service", plan_remove(orphans(project, observed)))
     waves += [_creations(changes, level) for level in ordered]
     if not options.no_start:
         for level in ordered:
@@ -127,7 +130,8 @@ def plan_pulls(project: Project, observed: Observed, options: UpOptions) -> Plan
             if missing:
                 raise refuse_build(project, service)
         elif policy == "always" or (missing and policy != "never"):
-            wanted.setdefault(image, Action(kind=Kind.PULL, name=name, service=name, required=missing))
+            reason = f"no image {image} here" if missing else f"pull policy {policy}"
+            wanted.setdefault(image, Action(kind=Kind.PULL, name=name, service=name, required=missing, reason=reason))
     return (tuple(wanted.values()),) if wanted else ()
 
 
@@ -145,8 +149,8 @@ def _resources(project: Project, observed: Observed, names: Iterable[str]) -> Wa
     networks = [n for key, n in project.networks.items() if key in wanted and n.name not in observed.networks]
     volumes = [v for key, v in project.volumes.items() if key in sources and v.name not in observed.volumes]
     return (
-        *(Action(kind=Kind.CREATE_NETWORK, name=n.name, service=n.key) for n in networks),
-        *(Action(kind=Kind.CREATE_VOLUME, name=v.name, service=v.key) for v in volumes),
+        *(Action(kind=Kind.CREATE_NETWORK, name=n.name, service=n.key, reason="not there") for n in networks),
+        *(Action(kind=Kind.CREATE_VOLUME, name=v.name, service=v.key, reason="not there") for v in volumes),
     )
 
 
@@ -158,12 +162,12 @@ def _changes(
     for name in [name for level in ordered for name in level]:
         service = project.service(name)
         renewed = [o for o in service.shares_with() if any(a.kind is not Kind.KEEP for a in changes.get(o, ()))]
-        changes[name] = _change(project, observed, options, service, bool(renewed))
+        changes[name] = _change(project, observed, options, service, renewed[0] if renewed else "")
     return changes
 
 
 def _change(
-    project: Project, observed: Observed, options: UpOptions, service: Service, shared_anew: bool
+    project: Project, observed: Observed, options: UpOptions, service: Service, shared_anew: str
 ) -> list[Action]:
     existing = {c.number: c for c in observed.of_service(service.name)}
     count = options.scale.get(service.name, service.replicas)
@@ -173,20 +177,40 @@ def _change(
         container = existing.get(number)
         if container is None:
             name = label.container_name(project.name, service, number)
-            actions.append(Action(kind=Kind.CREATE, name=name, service=service.name, number=number))
+            reason = f"{count} wanted" if existing or count > 1 else "not there"
+            actions.append(Action(kind=Kind.CREATE, name=name, service=service.name, number=number, reason=reason))
             continue
-        stale = options.force_recreate or shared_anew or _has_diverged(project, service, container, observed)
+        stale = _staleness(project, service, container, observed, options, shared_anew)
         kind = Kind.RECREATE if stale and not options.no_recreate else Kind.KEEP
-        actions.append(Action(kind=kind, name=container.name, service=service.name, number=number, container=container))
+        actions.append(replace(_on(kind, container), service=service.name, reason=stale or "unchanged"))
     surplus = [c for number, c in existing.items() if number not in numbers[:count]]
-    return actions + [_on(Kind.REMOVE, c) for c in surplus]
+    return actions + [replace(_on(Kind.REMOVE, c), reason=f"{count} wanted") for c in surplus]
 
 
-def _has_diverged(project: Project, service: Service, container: ObservedContainer, observed: Observed) -> bool:
-    """Whether the container was made from another configuration or another image."""
+CONFIG_CHANGED = "config changed"
+
+
+def _staleness(
+    project: Project,
+    service: Service,
+    container: ObservedContainer,
+    observed: Observed,
+    options: UpOptions,
+    shared_anew: str,
+) -> str:
+    """Why a container must be made anew, empty where it need not."""
     image = observed.images.get(project.image_of(service), "")
-    other_image = bool(image and container.image_id and image != container.image_id)
-    return other_image or container.config_hash != service_hash(service)
+    if options.force_recreate:
+        return "--force-recreate"
+    if container.config_hash != service_hash(service):
+        return CONFIG_CHANGED
+    if image and container.image_id and image != container.image_id:
+        return f"image changed: {_short(container.image_id)} → {_short(image)}"
+    return f"{shared_anew}, which it shares with, is made anew" if shared_anew else ""
+
+
+def _short(image_id: str) -> str:
+    return image_id.removeprefix("sha256:")[:12]
 
 
 def _on(kind: Kind, container: ObservedContainer) -> Action:
@@ -203,19 +227,27 @@ def _starts(project: Project, observed: Observed, changes: dict[str, list[Action
     """Starts what does not run; restarts what runs but depends, with `restart: true`, on what was recreated."""
     actions: list[Action] = []
     for name in level:
-        again = any(
-            dependency.restart and any(a.kind is Kind.RECREATE for a in changes.get(other, ()))
+        renewed = [
+            other
             for other, dependency in project.service(name).depends_on.items()
-        )
+            if dependency.restart and any(a.kind is Kind.RECREATE for a in changes.get(other, ()))
+        ]
+        again = renewed[0] if renewed else ""
         for action in changes[name]:
             if action.kind is Kind.REMOVE:
                 continue
             kept_running = action.kind is Kind.KEEP and action.container is not None and action.container.is_running
             kind = (Kind.RESTART if again else Kind.KEEP) if kept_running else Kind.START
-            actions.append(
-                Action(kind=kind, name=action.name, service=name, number=action.number, container=action.container)
-            )
+            actions.append(replace(action, kind=kind, reason=_start_reason(action, kind, again)))
     return tuple(actions)
+
+
+def _start_reason(action: Action, kind: Kind, again: str) -> str:
+    if kind is Kind.RESTART:
+        return f"{again} is made anew"
+    if kind is Kind.KEEP:
+        return action.reason
+    return "new" if action.kind is not Kind.KEEP else f"it is {action.container.state if action.container else 'new'}"
 
 
 def _awaits(project: Project, level: tuple[str, ...], names: Iterable[str]) -> Wave:
@@ -231,7 +263,8 @@ def _awaits(project: Project, level: tuple[str, ...], names: Iterable[str]) -> W
 
 def _await(project: Project, service: str, condition: str, dependent: str, required: bool = True) -> Action:
     name = dependent or label.container_name(project.name, project.service(service), 1)
-    return Action(kind=Kind.AWAIT, name=name, service=service, condition=condition, required=required)
+    reason = f"{dependent} needs {service}: {condition}" if dependent else "--wait"
+    return Action(kind=Kind.AWAIT, name=name, service=service, condition=condition, required=required, reason=reason)
 
 
 def orphans(project: Project, observed: Observed) -> tuple[ObservedContainer, ...]:
@@ -280,6 +313,11 @@ def plan_remove(containers: Iterable[ObservedContainer]) -> tuple[Wave, ...]:
         waves.append(tuple(_on(Kind.STOP, c) for c in group if c.is_running))
         waves.append(tuple(_on(Kind.REMOVE, c) for c in group))
     return tuple(wave for wave in waves if wave)
+
+
+def because(reason: str, plan: Plan) -> Plan:
+    """The plan with one reason for everything in it."""
+    return tuple(tuple(replace(action, reason=reason) for action in wave) for wave in plan)
 
 
 def plan_each(kind: Kind, containers: Iterable[ObservedContainer], *, upward: bool = False) -> Plan:

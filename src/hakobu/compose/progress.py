@@ -22,8 +22,9 @@ _DONE = frozenset(
 class Progress:
     """Writes whole lines, from any thread; in colour on a terminal."""
 
-    def __init__(self, *, quiet: bool = False, colour: bool | None = None) -> None:
+    def __init__(self, *, quiet: bool = False, colour: bool | None = None, dry: bool = False) -> None:
         self._quiet = quiet
+        self._head = " DRY-RUN MODE - " if dry else " "
         self._colour = sys.stderr.isatty() if colour is None else colour
         self._lock = threading.Lock()
 
@@ -36,7 +37,7 @@ class Progress:
             return
         colour = _COLOURS.get(word.split(" ")[0], "32" if word in _DONE else "36")
         shown = f"\x1b[{colour}m{word}\x1b[0m" if self._colour else word
-        self.say(f" {subject}  {shown}")
+        self.say(f"{self._head}{subject}  {shown}")
 
     def say(self, text: str) -> None:
         """A line of any kind."""

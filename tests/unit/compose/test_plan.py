@@ -159,3 +159,33 @@ def test_levels(project: Project) -> None:
 def test_changed_networks_are_named(project: Project) -> None:
     there = replace(observed(project), networks={"p_default": "made-otherwise"})
     assert changed_resources(project, there) == ("network p_default",)
+
+
+def test_every_action_says_why(project: Project) -> None:
+    running = [container(project, "db"), container(project, "api", config_hash="old"), container(project, "web", 2)]
+    plan = plan_up(project, observed(project, *running), UpOptions(scale={"web": 2}))
+    reasons = {f"{action.kind} {action.name}": action.reason for wave in plan for action in wave}
+    assert reasons == {
+        "recreate p-api-1": "config changed",
+        "create p-side-1": "not there",
+        "create p-web-1": "2 wanted",
+        "keep p-db-1": "unchanged",
+        "await api": "api needs db: service_healthy",
+        "start p-api-1": "new",
+        "start p-side-1": "new",
+        "start p-web-1": "new",
+        "keep p-web-2": "unchanged",
+    }
+
+
+def test_why_a_container_is_made_anew(project: Project) -> None:
+    def reason(*containers: ObservedContainer, **options: bool) -> str:
+        plan = plan_up(project, observed(project, *containers), UpOptions(services=("side",), **options))
+        return next(a.reason for wave in plan for a in wave if a.name == "p-side-1" and a.kind == "recreate")
+
+    every = [container(project, name) for name in ("db", "api", "side")]
+    assert reason(*every, force_recreate=True) == "--force-recreate"
+    assert reason(*every[:2], container(project, "side", image_id="sha256:older")) == "image changed: older → id-web"
+    assert reason(every[0], container(project, "api", config_hash="x"), every[2]).startswith(
+        "api, which it shares with"
+    )

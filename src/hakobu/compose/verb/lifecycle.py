@@ -2,7 +2,6 @@
 
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 
 from hakobu.compose.apply import Applier, ApplyOptions
@@ -10,7 +9,7 @@ from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.follow import Attached, Printer, Source, label_of
 from hakobu.compose.model.project import Project
-from hakobu.compose.observed import Observed, ObservedContainer, observe, observe_containers, observe_left
+from hakobu.compose.observed import Observed, observe, observe_containers, observe_left
 from hakobu.compose.plan import (
     DownOptions,
     Kind,
@@ -59,7 +58,8 @@ def prepare(context: Context, options: UpOptions) -> tuple[Applier, Plan, Observ
     refuse_unsupported(project, wanted_services(project, options))
     observed = observe(context.engine, project)
     if pulls := plan_pulls(project, observed, options):
-        Applier(context.engine, context.progress, project=project, observed=observed).run(pulls)
+        dry = ApplyOptions(dry=context.dry)
+        Applier(context.engine, context.progress, project=project, observed=observed, options=dry).run(pulls)
         observed = observe(context.engine, project)
     _warn(context, project, observed, options)
     timeout_s, wait_s = context.number("timeout"), context.number("wait_timeout")
@@ -68,7 +68,7 @@ def prepare(context: Context, options: UpOptions) -> tuple[Applier, Plan, Observ
         context.progress,
         project=project,
         observed=observed,
-        options=ApplyOptions(timeout_s=timeout_s, wait_s=wait_s),
+        options=ApplyOptions(timeout_s=timeout_s, wait_s=wait_s, dry=context.dry),
     )
     return applier, plan_up(project, observed, options), observed
 
@@ -87,7 +87,7 @@ def _warn(context: Context, project: Project, observed: Observed, options: UpOpt
 def up(context: Context) -> int:
     options = up_options(context)
     applier, plan, _ = prepare(context, options)
-    if context.on("detach") or options.wait or options.no_start:
+    if context.on("detach") or options.wait or options.no_start or context.dry:
         applier.run(plan)
         return 0
     return _attached_up(context, applier, plan, options)
@@ -179,7 +179,8 @@ def _sources(context: Context, names: tuple[str, ...]) -> list[Source]:
 
 
 def _run(context: Context, plan: Plan, *, volumes: bool = False, signal_name: str = "") -> None:
-    options = ApplyOptions(timeout_s=context.number("timeout"), volumes=volumes, signal=signal_name)
+    timeout_s = context.number("timeout")
+    options = ApplyOptions(timeout_s=timeout_s, volumes=volumes, signal=signal_name, dry=context.dry)
     Applier(context.engine, context.progress, options=options).run(plan)
 
 
@@ -201,7 +202,7 @@ def down(context: Context) -> int:
         context.engine,
         context.progress,
         project=project,
-        options=ApplyOptions(timeout_s=context.number("timeout"), volumes=volumes),
+        options=ApplyOptions(timeout_s=context.number("timeout"), volumes=volumes, dry=context.dry),
     ).run(plan)
     return 0
 
@@ -256,21 +257,17 @@ def pull(context: Context) -> int:
     options = UpOptions(
         services=context.services, pull=context.text("policy") or "always", no_deps=not context.on("include_deps")
     )
-    Applier(context.engine, context.progress, project=project).run(plan_pulls(project, Observed(), options))
-    return 0
-
-
-def _each(context: Context, before: str, after: str, call: Callable[[ObservedContainer], None]) -> int:
-    for container in context.containers(all=False):
-        context.progress.line(f"Container {container.name}", before)
-        call(container)
-        context.progress.line(f"Container {container.name}", after)
+    dry = ApplyOptions(dry=context.dry)
+    plan = plan_pulls(project, Observed(), options)
+    Applier(context.engine, context.progress, project=project, options=dry).run(plan)
     return 0
 
 
 def pause(context: Context) -> int:
-    return _each(context, "Pausing", "Paused", lambda c: context.engine.containers.pause(c.id))
+    _run(context, plan_each(Kind.PAUSE, context.containers(all=False)))
+    return 0
 
 
 def unpause(context: Context) -> int:
-    return _each(context, "Unpausing", "Unpaused", lambda c: context.engine.containers.unpause(c.id))
+    _run(context, plan_each(Kind.UNPAUSE, context.containers(all=False)))
+    return 0
