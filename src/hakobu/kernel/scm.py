@@ -11,6 +11,7 @@ returned message or closed. Sockets are bound and connected through a directory'
 107 bytes does not fit into sockaddr_un.
 """
 
+import _socket
 import array
 import errno
 import fcntl
@@ -33,7 +34,11 @@ _HEADER: Final = struct.Struct("<BBQ")
 _UCRED: Final = struct.Struct("iII")
 _SEALS: Final = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(4 * 253)
-_RECEIVE_FLAGS: Final = socket.MSG_CMSG_CLOEXEC
+# Plain numbers: to combine flags of an enumeration runs Python code, and touches memory that a fork shares.
+_KIND: Final = int(socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+_RECEIVE_FLAGS: Final = int(socket.MSG_CMSG_CLOEXEC)
+_SEND_FLAGS: Final = int(socket.MSG_NOSIGNAL)
+_CUT: Final = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +92,10 @@ def _read_sealed(fd: int, length: int) -> bytes:
     return b"".join(parts)
 
 
-def _send_packet(sock: socket.socket, packet: bytes, fds: Sequence[int]) -> None:
+def send_packet(sock: _socket.socket, packet: bytes, fds: Sequence[int]) -> None:
+    """Bare bytes with at most `FDS_PER_PACKET` descriptors, for who needs no more than a packet."""
     ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    sock.sendmsg([packet], ancillary, socket.MSG_NOSIGNAL)
+    sock.sendmsg([packet], ancillary, _SEND_FLAGS)
 
 
 def send(sock: socket.socket, body: bytes, fds: Sequence[int] = ()) -> None:
@@ -116,13 +122,13 @@ def _send_batches(sock: socket.socket, inline: bytes, length: int, fds: list[int
         first = start == 0
         header = _HEADER.pack((flags if first else 0) | more, len(batch), length if first else 0)
         try:
-            _send_packet(sock, header + inline if first else header, batch)
+            send_packet(sock, header + inline if first else header, batch)
         except BlockingIOError:
             if first:
                 raise
             # A message that has begun must be finished: the rest waits for room.
             select.select([], [sock], [])
-            _send_packet(sock, header, batch)
+            send_packet(sock, header, batch)
 
 
 @dataclass(slots=True)
@@ -154,6 +160,11 @@ class Receiver:
             if message is not None:
                 return message
 
+    @property
+    def in_message(self) -> bool:
+        """Whether a message has begun and is not complete."""
+        return self._flags >= 0
+
     def close(self) -> None:
         """Closes what was received for a message that is not complete."""
         for fd in self._fds:
@@ -172,7 +183,7 @@ class Receiver:
             elif (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
                 self._pid = _UCRED.unpack(content)[0]
         self._fds.extend(fds)
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        if flags & _CUT:
             self.close()
             raise OSError(errno.EMSGSIZE, "recvmsg: a packet was cut")
         return data, list(fds)
@@ -218,7 +229,7 @@ def receive(sock: socket.socket) -> Message | None:
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    return socket.socketpair(socket.AF_UNIX, _KIND)
 
 
 def _at(dirfd: int, name: str) -> str:
@@ -229,7 +240,7 @@ def _at(dirfd: int, name: str) -> str:
 
 def listen_at(dirfd: int, name: str, *, mode: int = 0o600, backlog: int = 128) -> socket.socket:
     """A listening socket `name` in a directory; nobody but its owner can connect before the mode is set."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    sock = socket.socket(socket.AF_UNIX, _KIND)
     try:
         before = os.umask(0o177)
         try:
@@ -245,7 +256,7 @@ def listen_at(dirfd: int, name: str, *, mode: int = 0o600, backlog: int = 128) -
 
 
 def connect_at(dirfd: int, name: str) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    sock = socket.socket(socket.AF_UNIX, _KIND)
     try:
         sock.connect(_at(dirfd, name))
     except BaseException:

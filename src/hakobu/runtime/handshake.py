@@ -1,8 +1,6 @@
-"""The handshake between the shim's side and a container's first process (or an exec's), over one SEQPACKET pair.
+"""The handshake between a shim's server and a container's first process (or an exec's), over one SEQPACKET pair.
 
-Of a container's start the left column is the preparer's until `created` is reported, and the shim's from then on.
-
-    | preparer (shim, of an exec)                | starter, then the child                      |
+    | the shim's server                          | starter, then the child                      |
     |--------------------------------------------|----------------------------------------------|
     | "work" + plan ────────────────────────────▶| decodes, cgroup.create, opens what is joined |
     | opens log and streams                      |                                              |

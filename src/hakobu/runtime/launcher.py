@@ -11,13 +11,18 @@ import os
 import signal
 import socket
 import sys
+from os import close, fork
 
-from hakobu.kernel import audit, process, scm
+from hakobu.kernel import audit, process
+from hakobu.kernel.libc import release_free_memory
 from hakobu.kernel.signal import default_all
-from hakobu.runtime.message import decode, encode
-from hakobu.runtime.shim import preparer, server, starter, warm
+from hakobu.runtime.message import CONTROL_FD, FORK, FORKED, READY
+from hakobu.runtime.shim import ahead, parent, warm
 
-CONTROL_FD = 3
+_SHIM_FD = CONTROL_FD + 1
+"""Nothing else is open: what comes gets the lowest number that is free."""
+_ONE_FD_BYTES = socket.CMSG_LEN(4)
+_MSG_CMSG_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 
 
 def main() -> None:
@@ -35,13 +40,14 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     control = socket.socket(fileno=CONTROL_FD)
     control.setblocking(True)
-    starter.find_used()
-    preparer.find_used()
+    ahead.find_used()
     audit.close_import_paths()  # here and not in each child: see audit.seal
     gc.collect()
-    process.close_range(CONTROL_FD + 1)  # what a preparer would have left to the end of its process
+    process.close_range(CONTROL_FD + 1)  # what the trials would have left to the end of a process
+    release_free_memory()  # or the first large block would make malloc put together what is free, all over the heap
     gc.freeze()
-    scm.send(control, encode({"event": "ready", "pid": os.getpid()}))
+    gc.disable()  # neither here nor in a shim is there anything to collect; a server turns it on again
+    control.send(READY)
     _serve(control)
 
 
@@ -54,32 +60,34 @@ def _quiet_stdio() -> None:
 
 
 def _serve(control: socket.socket) -> None:
-    while (message := _next(control)) is not None:
-        request = decode(message.body)
-        pid = os.fork()
-        if pid == 0:
-            _become_shim(control, message.fds[0])
-        message.close()
+    """A request is one byte and the descriptor of a shim's socket; see `launching.py`.
+
+    Nothing is decoded and nothing is made that lives longer than its line: the pages this loop writes to between
+    two forks lie in every shim.
+    """
+    while _next(control):
+        if fork() == 0:
+            _become_shim()
+        close(_SHIM_FD)
         try:
-            scm.send(control, encode({"re": request["id"], "pid": pid}))
+            control.send(FORKED)
         except BrokenPipeError:
             return
 
 
-def _next(control: socket.socket) -> scm.Message | None:
-    """A daemon that was killed with something of ours unread resets the stream: that is its end, too."""
+def _next(control: socket.socket) -> bool:
+    """False at the end. A daemon that was killed with something of ours unread resets the stream: an end, too."""
     try:
-        return scm.receive(control)
+        return control.recvmsg(1, _ONE_FD_BYTES, _MSG_CMSG_CLOEXEC)[0] == FORK
     except ConnectionResetError:
-        return None
+        return False
 
 
-def _become_shim(control: socket.socket, fd: int) -> None:
+def _become_shim() -> None:
     """Never returns: a fork must not unwind into the launcher's loop."""
     try:
-        control.close()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        server.main(socket.socket(fileno=fd))
+        close(CONTROL_FD)
+        parent.main(_SHIM_FD)
     except BaseException as error:
         sys.stderr.write(f"hakobu shim: {type(error).__name__}: {error}\n")
     finally:

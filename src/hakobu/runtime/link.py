@@ -1,6 +1,6 @@
-"""The daemon's side of launcher and shims: the `Runtime` protocol on an event loop, without a thread.
+"""The daemon's side of shims: the `Runtime` protocol on an event loop, without a thread.
 
-One launcher an instance, started anew when it dies; one SEQPACKET connection a container. Answers find their
+One SEQPACKET connection a container. Answers find their
 requests by number; a connection that ends answers every open request with `NoShim` and reports `gone`.
 """
 
@@ -8,16 +8,15 @@ import asyncio
 import os
 import shutil
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import cast
 
 import msgspec
 
-import hakobu
 from hakobu.errors import Kind
-from hakobu.kernel import memory_interpreter, probe, scm
+from hakobu.kernel import scm
 from hakobu.runtime.failure import NoShim, StepFailed
+from hakobu.runtime.launching import Launching
 from hakobu.runtime.message import (
     Message,
     attachment_to_json,
@@ -28,9 +27,6 @@ from hakobu.runtime.message import (
 from hakobu.runtime.shim import record
 from hakobu.spec.plan import Attachment, Created, ExecRequest, Exit, Plan, ReservedPort, RuntimeEvent, Stdio
 from hakobu.spec.step import Json, Step, StepResult
-
-_BOOT = "import sys; sys.path[:] = {paths!r}; from hakobu.runtime.launcher import main; main()"
-
 
 SPARE_DELAY_S = 0.005
 
@@ -128,52 +124,23 @@ class Shims:
 
     def __init__(self, shims_dir: str, *, failpoint: str = "") -> None:
         self._dir, self._failpoint = shims_dir, failpoint
-        self._launcher: Connection | None = None
-        self._starting = asyncio.Lock()
-        self._interpreter: memory_interpreter.MemoryInterpreter | None = None
+        self._launching = Launching(f"{shims_dir}/.warm")
         self._shims: dict[str, Connection] = {}
         self._events: asyncio.Queue[RuntimeEvent | None] = asyncio.Queue()
         self._spare: socket.socket | None = None
         self._sparing: asyncio.Task[None] | None = None
-        self.launcher_pid = 0
 
-    # The launcher
+    # Shims
+
+    @property
+    def launcher_pid(self) -> int:
+        return self._launching.pid
 
     async def open(self) -> None:
         """Starts the launcher, so that the first container does not wait for it."""
         os.makedirs(self._dir, mode=0o700, exist_ok=True)
-        await self._need_launcher()
+        await self._launching.need()
         self._spare_one()
-
-    async def _need_launcher(self) -> Connection:
-        async with self._starting:
-            if self._launcher is None or self._launcher.closed:
-                self._launcher = await self._start_launcher()
-            return self._launcher
-
-    async def _start_launcher(self) -> Connection:
-        if self._interpreter is None:
-            self._interpreter = memory_interpreter.load()
-        ours, theirs = scm.pair()
-        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def heard(message: Message) -> None:
-            if message.get("event") == "ready" and not ready.done():
-                ready.set_result(None)
-
-        def gone() -> None:
-            if not ready.done():
-                ready.set_exception(StepFailed("launcher", "the launcher ended before it was ready"))
-
-        directory = f"{self._dir}/.warm"
-        shutil.rmtree(directory, ignore_errors=True)
-        os.makedirs(directory, mode=0o700)
-        with theirs:
-            self.launcher_pid = _spawn_launcher(self._interpreter, theirs.fileno(), directory)
-        connection = Connection(ours, heard, gone)
-        await ready
-        shutil.rmtree(directory, ignore_errors=True)
-        return connection
 
     async def _take_shim(self) -> socket.socket:
         """The socket of the shim that waits for a container, or of a new one; another is made meanwhile."""
@@ -200,18 +167,7 @@ class Shims:
             self._sparing = None
 
     async def _fork(self) -> socket.socket:
-        """A new shim's socket."""
-        launcher = await self._need_launcher()
-        ours, theirs = scm.pair()
-        with theirs:
-            try:
-                await launcher.ask("fork", (theirs.fileno(),))
-            except BaseException as error:
-                ours.close()
-                if not isinstance(error, OSError):
-                    raise  # cancelled: the daemon goes before its spare is made
-                raise StepFailed("launcher", "the launcher ended; the next start makes a new one") from None
-        return ours
+        return await (await self._launching.need()).fork()
 
     # Runtime
 
@@ -362,11 +318,7 @@ class Shims:
             self._sparing.cancel()
         if self._spare is not None:
             self._spare.close()
-        if self._launcher is not None:
-            self._launcher.close()
-            os.waitpid(self.launcher_pid, 0)
-        if self._interpreter is not None:
-            self._interpreter.close()
+        self._launching.close()
         self._events.put_nowait(None)
 
     def _connect(self, container_id: str, sock: socket.socket) -> Connection:
@@ -410,17 +362,6 @@ def _is_open(sock: socket.socket) -> bool:
     except OSError:
         return False
     return False
-
-
-def _spawn_launcher(interpreter: memory_interpreter.MemoryInterpreter, fd: int, directory: str) -> int:
-    """Only the control socket is inherited, as descriptor 3; stderr stays the daemon's, for last words."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(hakobu.__file__)))
-    library = [p for p in sys.path if p.endswith((".zip", "lib-dynload")) or os.path.isfile(f"{p}/os.py")]
-    boot = _BOOT.format(paths=[*library, package])
-    actions = [(os.POSIX_SPAWN_DUP2, fd, 3)]
-    # A pretended kernel (tests) is the one thing of our environment that goes on.
-    env = {**interpreter.env, **{k: v for k, v in os.environ.items() if k == probe.ENVIRONMENT}}
-    return os.posix_spawn(interpreter.path, interpreter.argv("-c", boot, directory), env, file_actions=actions)
 
 
 def _error(told: Message) -> StepFailed:

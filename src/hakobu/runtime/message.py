@@ -1,4 +1,4 @@
-"""What daemon, launcher and shim say to each other: JSON over SEQPACKET, one codec for both sides.
+"""What daemon and shim say to each other: JSON over SEQPACKET, one codec for both sides.
 
 Requests carry `id` and `op`, answers `re` and `ok` or `error`, reports `event`. The first message of each side
 is a hello with its protocol's version; a daemon speaks its own version and the one before.
@@ -13,6 +13,10 @@ from hakobu.spec.plan import Attachment, LogTarget, Plan, Stdio
 from hakobu.spec.step import Json, Place, Step
 
 PROTOCOL = 1
+CONTROL_FD = 3
+"""The launcher's end of its socket to the daemon."""
+READY, FORK, FORKED = b"r", b"f", b"d"
+"""All that daemon and launcher say to each other; beside `FORK` travels the descriptor of the shim's socket."""
 Message = dict[str, Json]
 
 

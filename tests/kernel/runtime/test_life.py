@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kernel.runtime.bed import Bed, Box, config, in_bed, read_all, unframe
+from tests.kernel.runtime.test_rest import at_rest
 
 from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.link import Shims
@@ -252,10 +253,12 @@ def test_a_storm_of_starts_and_execs_leaves_nothing(tmp_path: Path) -> None:
 
         await asyncio.gather(*(start(n) for n in range(36)))
         box = bed.box(config("sleep", "1000"))
-        shim = f"/proc/{(await box.start()).shim_pid}"
-        before = len(os.listdir(f"{shim}/fd"))
+        await box.start()
+        shim = await at_rest(box)
+        before = len(os.listdir(f"/proc/{shim}/fd"))
         await asyncio.gather(*(execute(box, n) for n in range(36)))
-        assert len(os.listdir(f"{shim}/fd")) == before
+        await at_rest(box)
+        assert len(os.listdir(f"/proc/{shim}/fd")) == before
         assert not [name for name in os.listdir(tmp_path / "shims") if len(name) == 64 and name != box.id]
 
     in_bed(tmp_path, body)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from hakobu.kernel import cgroup
 from hakobu.kernel.cgroup.oom import OomWatch
 from hakobu.runtime.failure import StepFailed
+from hakobu.runtime.shim.held import OomCount
 from hakobu.runtime.shim.loop import IN, Loop
 from hakobu.runtime.steps_mount import text
 from hakobu.spec.resources import parse_resources
@@ -49,6 +50,16 @@ class Confinement:
         except OSError:
             return
         self._loop.watch(self._watch.fd, IN, lambda _: self._woken())
+
+    def watched(self) -> OomCount:
+        return OomCount(self._watch.fd, self._watch.seen, self._kills) if self._watch is not None else OomCount()
+
+    def go_on_watching(self, count: OomCount) -> None:
+        """What another process has begun, of the cgroup that was adopted."""
+        self._kills = count.kills
+        if count.fd >= 0 and self._cgroup is not None:
+            self._watch = OomWatch(count.fd, self._cgroup.oom_kills, count.seen)
+            self._loop.watch(count.fd, IN, lambda _: self._woken())
 
     def _woken(self, again_s: float = 0.002) -> None:
         """v1 tells that memory has run out before it kills and counts: then the counter is read again, a few times."""

@@ -58,12 +58,13 @@ class LogFile:
         compress: bool,
         attributes: Mapping[str, str] | None,
         fd: int = -1,
+        unfinished: Mapping[str, bytes] | None = None,
     ) -> None:
         self.path = path
         self._max_bytes, self._max_files, self._compress = max_bytes, max(1, max_files), compress
         told = json.dumps(dict(attributes), separators=(",", ":")) if attributes else ""
         self._attributes = f',"attrs":{told}'.encode() if told else b""
-        self._rest: dict[str, bytes] = {}
+        self._rest: dict[str, bytes] = dict(unfinished or {})
         self._fd = fd if fd >= 0 else self._open()
         self.size = os.fstat(self._fd).st_size
         self._packer = 0
@@ -71,6 +72,17 @@ class LogFile:
 
     def fileno(self) -> int:
         return self._fd
+
+    @property
+    def unfinished(self) -> Mapping[str, bytes]:
+        """Last lines that have no end yet, by stream."""
+        return self._rest
+
+    @property
+    def is_packing(self) -> bool:
+        if self._packer and os.waitpid(self._packer, os.WNOHANG)[0]:
+            self._packer = 0
+        return self._packer != 0
 
     def write(self, stream: str, data: bytes) -> None:
         """Takes what came from a stream; a full disk loses lines, never the container (see `failed`)."""
@@ -185,7 +197,7 @@ class LogFile:
             self._packer = 0
 
 
-def open_log(target: LogTarget | None, fd: int = -1) -> LogFile | None:
+def open_log(target: LogTarget | None, fd: int = -1, unfinished: Mapping[str, bytes] | None = None) -> LogFile | None:
     """None where nothing is to be written. `fd` is the file where somebody has opened it already."""
     if target is None or target.driver == "none":
         return None
@@ -197,6 +209,7 @@ def open_log(target: LogTarget | None, fd: int = -1) -> LogFile | None:
             compress=target.compress,
             attributes=target.attributes,
             fd=fd,
+            unfinished=unfinished,
         )
     except OSError as error:
         raise StepFailed("log.open", f"the log {target.path} cannot be opened: {error.strerror}") from error

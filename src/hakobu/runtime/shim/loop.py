@@ -46,18 +46,23 @@ class Loop:
         while self.running:
             self.turn()
 
-    def turn(self) -> None:
-        """Waits once, and calls whoever it concerns."""
-        for fd, events in self._epoll.poll(self._timeout()):
+    def turn(self, at_most_s: float = -1) -> bool:
+        """Waits once, at most so long (-1: without end), and calls whoever it concerns; whether there was anybody."""
+        ready = self._epoll.poll(self._timeout(at_most_s))
+        for fd, events in ready:
             if (callback := self._callbacks.get(fd)) is not None:
                 callback(events)
-        self._fire()
+        return self._fire() or bool(ready)
 
-    def _timeout(self) -> float:
+    def _timeout(self, at_most_s: float) -> float:
         if not self._timers:
-            return -1
-        return max(0.0, self._timers[0][0] - time.monotonic())
+            return at_most_s
+        due_s = max(0.0, self._timers[0][0] - time.monotonic())
+        return due_s if at_most_s < 0 else min(due_s, at_most_s)
 
-    def _fire(self) -> None:
+    def _fire(self) -> bool:
+        fired = False
         while self._timers and self._timers[0][0] <= time.monotonic():
             heapq.heappop(self._timers)[2]()
+            fired = True
+        return fired

@@ -8,8 +8,10 @@ end after a minute of silence. The ports live as long as the container, with or 
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import cast
 
+from hakobu.runtime.shim.held import HeldPorts
 from hakobu.runtime.shim.loop import HANGUP, IN, OUT, Loop
 from hakobu.runtime.steps_mount import number, text
 from hakobu.runtime.steps_network import Reserved, port_reserve
@@ -27,6 +29,7 @@ class Ports:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._held: list[tuple[Reserved, Args]] = []
+        self._serving: list[_TcpPort | _UdpPort] = []
         self.reserved: list[dict[str, Json]] = []
 
     def reserve(self, args: Args, pid: int = 0) -> None:
@@ -41,26 +44,34 @@ class Ports:
                 }
             )
 
-    def told(self) -> list[Json]:
-        """What `take` needs beside the sockets."""
-        return [[held.host_ip, held.host_port, dict(args)] for held, args in self._held]
+    def give(self) -> HeldPorts:
+        """To another process; this one holds none any more, and its loop must not run again."""
+        fds = tuple(held.socket.fileno() for held, _ in self._held)
+        steps: list[Json] = [[held.host_ip, held.host_port, dict(args)] for held, args in self._held]
+        for held, _ in self._held:
+            held.socket.detach()
+        self._held.clear()
+        return HeldPorts(fds, tuple(steps), tuple(self.reserved))
 
-    def filenos(self) -> list[int]:
-        return [held.socket.fileno() for held, _ in self._held]
-
-    def take(self, told: "list[tuple[str, int, Args]]", fds: Sequence[int], reserved: "list[dict[str, Json]]") -> None:
+    def take(self, given: HeldPorts) -> None:
         """Sockets that another process has bound."""
-        for (host_ip, host_port, args), fd in zip(told, fds, strict=True):
+        for step, fd in zip(given.steps, given.fds, strict=True):
+            host_ip, host_port, args = cast("tuple[str, int, Args]", step)
             self._held.append((Reserved(socket.socket(fileno=fd), host_ip, host_port), args))
-        self.reserved = reserved
+        self.reserved = list(given.reserved)
 
     def serve(self) -> None:
         """Once the container runs."""
         for held, args in self._held:
             if text(args, "protocol") == "udp":
-                _UdpPort(self._loop, held.socket, _target(args, held.host_ip))
+                self._serving.append(_UdpPort(self._loop, held.socket, _target(args, held.host_ip)))
             elif text(args, "protocol") == "tcp":
-                _TcpPort(self._loop, held.socket, _target(args, held.host_ip))
+                self._serving.append(_TcpPort(self._loop, held.socket, _target(args, held.host_ip)))
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody is being forwarded."""
+        return not any(port.in_use for port in self._serving)
 
     def close(self) -> None:
         for held, _ in self._held:
@@ -79,6 +90,7 @@ def _target(args: Args, host_ip: str) -> tuple[str, int]:
 class _TcpPort:
     def __init__(self, loop: Loop, sock: socket.socket, target: tuple[str, int]) -> None:
         self._loop, self._sock, self._target = loop, sock, target
+        self._connections: set[_Connection] = set()
         loop.watch(sock.fileno(), IN, self._accept)
 
     def _accept(self, events: int) -> None:
@@ -98,14 +110,20 @@ class _TcpPort:
             client.close()
             server.close()
             return
-        _Connection(self._loop, client, server)
+        self._connections.add(_Connection(self._loop, client, server, self._connections.discard))
+
+    @property
+    def in_use(self) -> bool:
+        return bool(self._connections)
 
 
 class _Connection:
-    """Two sockets with a pipe in each direction; ends when both directions have ended."""
+    """Two sockets with a pipe in each direction; ends when both directions have ended, and says so."""
 
-    def __init__(self, loop: Loop, client: socket.socket, server: socket.socket) -> None:
-        self._loop = loop
+    def __init__(
+        self, loop: Loop, client: socket.socket, server: socket.socket, ended: "Callable[[_Connection], None]"
+    ) -> None:
+        self._loop, self._over = loop, ended
         self._socks = (client, server)
         self._pipes = (os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK), os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK))
         self._filled = [0, 0]
@@ -157,6 +175,7 @@ class _Connection:
             other.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
+        self._over(self)
         for sock in self._socks:
             self._loop.forget(sock.fileno())
             sock.close()
@@ -176,7 +195,10 @@ class _UdpPort:
         self._loop, self._sock, self._target = loop, sock, target
         self._sessions: dict[tuple[str, int], tuple[socket.socket, float]] = {}
         loop.watch(sock.fileno(), IN, self._received)
-        loop.after(UDP_IDLE_S, self._expire)
+
+    @property
+    def in_use(self) -> bool:
+        return bool(self._sessions)
 
     def _received(self, events: int) -> None:
         try:
@@ -200,6 +222,8 @@ class _UdpPort:
             upstream.setblocking(False)
             upstream.connect(self._target)
             self._loop.watch(upstream.fileno(), IN, self._answers(upstream, address))
+            if not self._sessions:
+                self._loop.after(UDP_IDLE_S, self._expire)
         else:
             upstream = found[0]
         self._sessions[address] = (upstream, time.monotonic())
@@ -221,5 +245,5 @@ class _UdpPort:
                 del self._sessions[address]
                 self._loop.forget(upstream.fileno())
                 upstream.close()
-        if self._sock.fileno() >= 0:
+        if self._sessions and self._sock.fileno() >= 0:
             self._loop.after(UDP_IDLE_S, self._expire)

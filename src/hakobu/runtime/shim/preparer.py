@@ -1,18 +1,15 @@
-"""The preparer: a process of the shim that brings the container to the point before its execve, and ends.
+"""Bringing a container to the point before its execve, in its shim's first server.
 
-It hears the daemon's `create`, goes through the handshake with starter and child, answers the daemon, and hands what
-is to be held (the child, its streams, its ports) to the shim in one message. All that this touches stays behind in a
-process that is gone; the shim, which lives as long as the container, has not run a line of it.
+Hears the daemon's `create`, goes through the handshake with starter and child, writes `state`, answers the daemon,
+and leaves what is to be held from then on as one value.
 
-Invariant: one of the two reads the daemon's socket at any time: the preparer until it has answered `create`, the shim
-from the hand-over on. A preparer that ends without one has made nothing that is still there.
+Invariant: a preparation that fails has made nothing that is still there.
 """
 
-import gc
 import os
-import signal
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from hakobu.kernel import process, scm
@@ -20,84 +17,56 @@ from hakobu.runtime import steps_network
 from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.hooks import run_hooks
 from hakobu.runtime.idmap import write_id_maps
-from hakobu.runtime.message import PROTOCOL, Message, decode, encode, error_to_json, stdio_from_json, steps_to_json
+from hakobu.runtime.message import (
+    PROTOCOL,
+    Message,
+    attachment_from_json,
+    decode,
+    encode,
+    error_to_json,
+    stdio_from_json,
+)
 from hakobu.runtime.shim import record
-from hakobu.runtime.shim.ahead import look_at, objects_of
 from hakobu.runtime.shim.confinement import Confinement
+from hakobu.runtime.shim.held import Held
 from hakobu.runtime.shim.log import LogFile, open_log
 from hakobu.runtime.shim.loop import Loop
 from hakobu.runtime.shim.ports import Ports
 from hakobu.runtime.shim.spawn import Spawned, Spawner
 from hakobu.runtime.shim.starter import Starter
 from hakobu.runtime.shim.streams import Ends, open_ends
-from hakobu.spec.plan import Stdio
+from hakobu.spec.plan import Attachment, Stdio
 from hakobu.spec.step import Json
 
 Args = Mapping[str, Json]
 ShimSteps = Mapping[str, Callable[[Args, int], None]]
 
 
-USED: list[object] = []
-"""What a preparer looks at; filled by the launcher."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A container whose first process waits: what is held of it, who is attached to it from the beginning."""
 
-_MODULES = (
-    "array", "errno", "json", "json.decoder", "json.encoder", "os", "select", "signal", "socket", "struct", "time",
-    "builtins", "hakobu.kernel.libc", "hakobu.kernel.netlink", "hakobu.kernel.process", "hakobu.kernel.rtnetlink",
-    "hakobu.kernel.scm", "hakobu.runtime.failure", "hakobu.runtime.handshake", "hakobu.runtime.message",
-    "hakobu.runtime.shim.log", "hakobu.runtime.shim.loop", "hakobu.runtime.shim.ports",
-    "hakobu.runtime.shim.preparer", "hakobu.runtime.shim.record", "hakobu.runtime.shim.spawn",
-    "hakobu.runtime.shim.starter", "hakobu.runtime.shim.streams", "hakobu.runtime.steps_mount",
-    "hakobu.runtime.steps_network", "hakobu.spec.plan", "hakobu.spec.step",
-)  # fmt: skip
+    held: Held
+    spawned: Spawned
+    starter: Starter
+    attachments: tuple[Attachment, ...]
 
 
-def find_used() -> None:
-    """Once, by the launcher, when everything is imported."""
-    USED[:] = objects_of(_MODULES)
-
-
-class Preparer:
-    """The shim's handle: `sock` brings the hand-over, or its end where there is none. `pids` are to be reaped."""
-
-    def __init__(self, control: socket.socket) -> None:
-        self.sock, theirs = scm.pair()
-        starter = Starter()
-        pid = os.fork()
-        if pid == 0:
-            _live(control, theirs, starter)
-        theirs.close()
-        starter.sock.close()
-        self.pids = (pid, starter.pid)
-
-
-def _live(control: socket.socket, to_shim: socket.socket, starter: Starter) -> None:
-    """Never returns."""
-    try:
-        process.set_parent_death_signal(signal.SIGKILL)
-        gc.disable()  # objects of the shim stay behind in this memory: none may be finalised and close a number anew
-        process.close_all_except({0, 1, 2, control.fileno(), to_shim.fileno(), starter.sock.fileno()})
-        look_at(USED)
-        prepare(control, to_shim, starter)
-    finally:
-        os._exit(0)
-
-
-def prepare(control: socket.socket, to_shim: socket.socket, starter: Starter) -> None:
-    """Hears one request and carries it out; returns at once where the daemon has gone."""
+def prepare(control: socket.socket, starter: Starter) -> Prepared | None:
+    """Hears one request and carries it out; None where it failed, or where the daemon has gone."""
     control.setblocking(True)
     try:
         message = scm.receive(control)
     except OSError:
-        return
-    if message is not None:
-        _Preparation(control, to_shim, starter, message).do()
+        return None
+    return _Preparation(control, starter, message).do() if message is not None else None
 
 
 class _Preparation:
     """One `create`. Its descriptors: the plan's memory file, then one for each attachment."""
 
-    def __init__(self, control: socket.socket, to_shim: socket.socket, starter: Starter, message: scm.Message) -> None:
-        self._control, self._to_shim, self._starter = control, to_shim, starter
+    def __init__(self, control: socket.socket, starter: Starter, message: scm.Message) -> None:
+        self._control, self._starter = control, starter
         self._fds = message.fds
         self._request = decode(message.body)
         self._id = str(self._request.get("container_id"))
@@ -109,11 +78,11 @@ class _Preparation:
         self._listener: socket.socket | None = None
         self._start_time_ticks = 0
 
-    def do(self) -> None:
+    def do(self) -> Prepared | None:
         answer: Message = {"re": self._request.get("id")}
-        spawned: Spawned | None = None
+        prepared: Prepared | None = None
         try:
-            answer["ok"], spawned = self._create()
+            answer["ok"], prepared = self._create()
         except StepFailed as failure:
             answer["error"] = error_to_json(failure)
         except OSError as error:
@@ -123,11 +92,11 @@ class _Preparation:
             scm.send(self._control, encode(answer))
         except OSError:
             pass  # a daemon that died in this moment will find the shim and ask anew
-        if spawned is not None:
-            self._hand_over(spawned)
-        self._close()
+        if prepared is None:
+            self._close()
+        return prepared
 
-    def _create(self) -> tuple[Json, Spawned]:
+    def _create(self) -> tuple[Json, Prepared]:
         request = self._request
         if request.get("op") != "create":
             raise StepFailed("create", f"nothing was created that could {request.get('op')}")
@@ -138,9 +107,7 @@ class _Preparation:
             self._dir_fd = os.open(str(request["directory"]), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._log = open_log(self._stdio.log)
             self._ends = open_ends(self._stdio)
-            spawned = spawner.spawn(
-                self._ends.theirs, meanwhile=lambda pid, pidfd: self._meanwhile(pid, pidfd, spawner)
-            )
+            spawned = spawner.spawn(self._ends.theirs, meanwhile=lambda pid, pidfd: self._write_state(pid))
         except BaseException:
             spawner.abandon()
             self._ports.close()
@@ -156,62 +123,49 @@ class _Preparation:
             "results": spawned.results,
             "protocol": PROTOCOL,
         }
-        return ok, spawned
-
-    def _meanwhile(self, pid: int, pidfd: int, spawner: Spawner) -> None:
-        """While the child mounts: what a later daemon finds the container by, and most of the hand-over."""
-        try:
-            self._listener = scm.listen_at(self._dir_fd, record.SOCKET)
-            self._write_state(pid)
-        except OSError as error:
-            raise StepFailed("state.write", f"{self._request['directory']}: {error.strerror or error}") from error
-        self._tell_shim(pid, pidfd, spawner.cgroup)
+        return ok, self._prepared(spawned, spawner.cgroup)
 
     def _write_state(self, pid: int) -> None:
-        self._start_time_ticks = process.start_time_ticks(pid)
-        facts: Message = {
-            "container_id": self._id,
-            "pid": pid,
-            "start_time_ticks": self._start_time_ticks,
-            "shim_pid": os.getppid(),
-            "boot_id": record.boot_id(),
-            "protocol": PROTOCOL,
-        }
-        record.write(self._dir_fd, record.STATE, facts, durable=False)
+        """While the child mounts: what a later daemon finds the container by."""
+        try:
+            self._listener = scm.listen_at(self._dir_fd, record.SOCKET)
+            self._start_time_ticks = process.start_time_ticks(pid)
+            facts: Message = {
+                "container_id": self._id,
+                "pid": pid,
+                "start_time_ticks": self._start_time_ticks,
+                "shim_pid": os.getppid(),
+                "boot_id": record.boot_id(),
+                "protocol": PROTOCOL,
+            }
+            record.write(self._dir_fd, record.STATE, facts, durable=False)
+        except OSError as error:
+            raise StepFailed("state.write", f"{self._request['directory']}: {error.strerror or error}") from error
 
-    def _tell_shim(self, pid: int, pidfd: int, cgroup: str) -> None:
-        """The descriptors in the order in which `Shim._hold` takes them."""
-        assert self._listener is not None and self._ends is not None
-        ends, log = self._ends, self._log
-        facts: Message = {
-            "container_id": self._id,
-            "pid": pid,
-            "start_time_ticks": self._start_time_ticks,
-            "cgroup": cgroup,
-            "stdio": self._request["stdio"],
-            "attachments": self._request.get("attachments"),
-            "ports": self._ports.told(),
-            "reserved": cast("Json", self._ports.reserved),
-            "outputs": cast("Json", list(ends.outputs.values())),
-            "input": ends.input_fd >= 0,
-            "log": log is not None,
-        }
-        fds = [self._dir_fd, self._listener.fileno(), pidfd, self._starter.sock.fileno(), *ends.outputs]
-        fds += [ends.input_fd] if ends.input_fd >= 0 else []
-        fds += [log.fileno()] if log is not None else []
-        fds += self._ports.filenos()
-        fds += self._fds[1:]
-        scm.send(self._to_shim, encode(facts), fds)
-
-    def _hand_over(self, spawned: Spawned) -> None:
-        facts: Message = {"execute_index": spawned.execute_index, "late": steps_to_json(spawned.late)}
-        scm.send(self._to_shim, encode(facts), [spawned.master_fd] if spawned.master_fd >= 0 else [])
-        os.close(spawned.pidfd)
-        if spawned.master_fd >= 0:
-            os.close(spawned.master_fd)
+    def _prepared(self, spawned: Spawned, cgroup: str) -> Prepared:
+        """The child's ends at once: as long as they are open here as well, its output has no end."""
+        ends = self._ends
+        assert self._listener is not None and ends is not None
+        ends.close_theirs()
+        os.close(self._fds[0])
+        held = Held(
+            container_id=self._id,
+            pid=spawned.pid,
+            start_time_ticks=self._start_time_ticks,
+            stdio=self._stdio,
+            cgroup=cgroup,
+            pidfd=spawned.pidfd,
+            dir_fd=self._dir_fd,
+            listener_fd=self._listener.detach(),
+            daemon_fds=(self._control.fileno(),),
+            outputs=ends.outputs,
+            input_fd=ends.input_fd,
+            log_fd=self._log.fileno() if self._log is not None else -1,
+            ports=self._ports.give(),
+        )
+        return Prepared(held, spawned, self._starter, attachments_of(self._request, list(self._fds[1:])))
 
     def _close(self) -> None:
-        """At once: as long as the child's ends are open here as well, its output has no end."""
         if self._ends is not None:
             self._ends.close()
         self._ports.close()
@@ -228,6 +182,13 @@ class _Preparation:
             "idmap.write": write_id_maps,
             "hooks.run": lambda args, pid: hook_step(self._id, args, pid),
         }
+
+
+def attachments_of(request: Message, fds: list[int]) -> tuple[Attachment, ...]:
+    """The first descriptors of the message, one for each attachment; they are taken out of `fds`."""
+    told = cast("list[Json]", request.get("attachments") or [])
+    taken, fds[: len(told)] = fds[: len(told)], []
+    return tuple(attachment_from_json(a, fd) for a, fd in zip(told, taken, strict=True))
 
 
 def hook_step(container_id: str, args: Args, pid: int) -> None:

@@ -1,4 +1,7 @@
-"""The shim's life: takes one container's plan, holds the container, serves whoever asks, reports the end.
+"""A server of the shim's: does what there is to do for one container, and rests when nothing happens.
+
+It owns the container's descriptors while it lives (`turn.py`): reads what the container prints, serves whoever asks,
+reports the end. The first one brings the container up.
 
 The daemon speaks on the socket the shim was born with; a later daemon connects to `shims/<id>/s`. Requests are
 carried out one at a time in the order they came. The end of the container is written to disk before it is
@@ -6,11 +9,13 @@ reported, and the shim leaves once that is done and every client was served.
 """
 
 import errno
+import gc
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import cast
 
 from hakobu.kernel import process, scm
@@ -19,137 +24,158 @@ from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.message import (
     PROTOCOL,
     Message,
-    attachment_from_json,
     decode,
     encode,
     error_to_json,
     stdio_from_json,
     steps_from_json,
 )
-from hakobu.runtime.shim import record
+from hakobu.runtime.shim import ahead, record
 from hakobu.runtime.shim.confinement import Confinement
-from hakobu.runtime.shim.log import LogFile, open_log
+from hakobu.runtime.shim.held import Held
+from hakobu.runtime.shim.log import open_log
 from hakobu.runtime.shim.loop import IN, Loop
 from hakobu.runtime.shim.netjoin import run_in_network
 from hakobu.runtime.shim.ports import Ports
-from hakobu.runtime.shim.preparer import Preparer, hook_step
+from hakobu.runtime.shim.preparer import Prepared, attachments_of, hook_step, prepare
 from hakobu.runtime.shim.session import Session
-from hakobu.runtime.shim.spawn import Spawned
 from hakobu.runtime.shim.starter import Starter
-from hakobu.spec.plan import Attachment
+from hakobu.runtime.shim.turn import Parent, Rest, Wait, resume
 from hakobu.spec.step import Json, Place, Step
 
 Args = Mapping[str, Json]
+QUIET_S = 1.0
 LINGER_S = 30.0
 ACKNOWLEDGE_S = 2.0
 FORESIGHT_S = 1.0
 
 
-def main(control: socket.socket) -> None:
-    """Returns when the container is over; the caller exits."""
-    os.setsid()
-    process.set_name("hakobu-shim")
-    process.set_dumpable(False)
-    preparer = Preparer(control)
-    Shim(control, preparer.sock, preparer.pids).run()
+def begin(parent: Parent, control_fd: int) -> None:
+    """The life of the first: up to the first rest, or the end."""
+    starter = Starter(sibling=True)
+    process.set_parent_death_signal(signal.SIGKILL)
+    process.close_all_except({0, 1, 2, control_fd, parent.fileno(), starter.sock.fileno()})
+    ahead.look_at(ahead.Use.START)
+    control = socket.socket(fileno=control_fd)
+    prepared = prepare(control, starter)
+    if prepared is not None:
+        control.detach()
+        gc.enable()
+        Server(prepared.held, parent.wait, prepared).serve(parent)
 
 
-class Shim:
-    """One container: its init session, its execs, its ports, its connections to daemons.
+def go_on(parent: Parent, rest: Rest) -> None:
+    """The life of a later one: from something that has happened up to the next rest, or the end."""
+    process.set_parent_death_signal(signal.SIGKILL)
+    gc.enable()
+    Server(resume(rest), parent.wait).serve(parent)
 
-    Until the preparer hands the container over it does nothing but wait for that.
-    """
 
-    def __init__(self, control: socket.socket, prepared: socket.socket, helpers: tuple[int, ...] = ()) -> None:
+class Server:
+    """One container: its init session, its execs, its ports, its connections to daemons."""
+
+    def __init__(self, held: Held, wait: Wait, prepared: Prepared | None = None) -> None:
         self._loop = Loop()
-        self._control, self._prepared, self._helpers = control, prepared, helpers
+        self._held = held
+        self._id = held.container_id
         self._daemons: dict[int, tuple[socket.socket, scm.Receiver]] = {}
-        self._listener: socket.socket | None = None
-        self._id = ""
-        self._dir_fd = -1
-        self._log: LogFile | None = None
-        self._init: Session | None = None
-        self._start_time_ticks = 0
+        self._log = open_log(held.stdio.log, held.log_fd, held.unfinished) if held.log_fd >= 0 else None
+        self._wait = wait
+        self._starter = prepared.starter if prepared is not None else None
+        self._init = Session(self._loop, held.stdio, self._log, self._detached(""), self._init_ended, wait)
         self._late: tuple[Step, ...] = ()
         self._execs: dict[str, Session] = {}
         self._unacknowledged: dict[str, Session] = {}
         self._parting: list[Session] = []
-        self._kept_fds: list[int] = []
+        self._kept_fds = list(held.kept_fds)
         self._ports = Ports(self._loop)
+        self._ports.take(held.ports)
         self._confinement = Confinement(self._loop, self._oom)
+        self._confinement.adopt(held.cgroup)
         self._foreseen: Starter | None = None
-        self._held: Session
-        self._attachments: list[Attachment] = []
-        self._pid, self._pidfd, self._sock = 0, -1, -1
         self._over = False
-        self._loop.watch(prepared.fileno(), IN, lambda _: self._hold())
+        self._started = prepared is None
+        if prepared is not None:
+            self._take(prepared)
+        else:
+            self._init.resume(held)
+            self._ports.serve()
+            self._confinement.go_on_watching(held.oom)
+        self._listener = socket.socket(fileno=held.listener_fd)
+        self._listener.setblocking(False)
+        self._loop.watch(held.listener_fd, IN, lambda _: self._accept())
+        for fd in held.daemon_fds:
+            self._welcome(socket.socket(fileno=fd))
 
-    def run(self) -> None:
-        self._loop.run()
+    def _take(self, prepared: Prepared) -> None:
+        """It waits before its execve."""
+        self._late = prepared.spawned.late
+        self._init.streams.take(dict(prepared.held.outputs), prepared.held.input_fd)
+        self._init.hold(prepared.spawned)
+        for attachment in prepared.attachments:
+            self._init.streams.attach(attachment)
+
+    def serve(self, parent: Parent) -> None:
+        """Up to the first rest, which the parent is told of, or to the end, which it is not."""
+        if self.run():
+            parent.rest(self.rest())
+
+    def run(self) -> bool:
+        """Until nothing has happened for a while, and nothing is left to do: true. False: it is over."""
+        while self._loop.running:
+            patience_s = QUIET_S if self._is_at_rest() else -1
+            if not self._loop.turn(patience_s) and patience_s >= 0 and not self._is_packing():
+                return True
+        return False
 
     def turn(self) -> None:
         self._loop.turn()
 
     def dispose(self) -> None:
-        """For a shim whose process lives on (a trial): what else its end would close."""
-        if self._listener is not None:
-            self._listener.close()
+        """For one whose process lives on (a trial): what else its end would close."""
+        self._listener.close()
         if self._log is not None:
             self._log.close()
         for sock, _ in self._daemons.values():
             sock.close()
-        if self._dir_fd >= 0:
-            os.close(self._dir_fd)
+        os.close(self._held.dir_fd)
         self._loop.close()
 
-    # The hand-over
+    # Rest
 
-    def _hold(self) -> None:
-        """Takes what the preparer has made so far; leaves where it has made nothing."""
-        message = scm.receive(self._prepared)
-        if message is None:
-            self._leave()
-            return
-        told, fds = decode(message.body), list(message.fds)
-        self._id = cast("str", told["container_id"])
-        self._start_time_ticks = cast("int", told["start_time_ticks"])
-        self._dir_fd, listener, self._pidfd, self._sock = fds[:4]
-        del fds[:4]
-        outputs = {fds.pop(0): cast("str", name) for name in cast("list[Json]", told["outputs"])}
-        input_fd = fds.pop(0) if told["input"] else -1
-        stdio = stdio_from_json(told["stdio"])
-        self._log = open_log(stdio.log, fds.pop(0)) if told["log"] else None
-        ports = cast("list[tuple[str, int, Args]]", told["ports"])
-        self._ports.take(ports, fds[: len(ports)], cast("list[dict[str, Json]]", told["reserved"]))
-        del fds[: len(ports)]
-        self._confinement.adopt(cast("str", told["cgroup"]))
-        self._listener = socket.socket(fileno=listener)
-        self._listener.setblocking(False)
-        self._held = Session(self._loop, stdio, self._log, self._detached(""), self._init_ended)
-        self._held.streams.take(outputs, input_fd)
-        self._attachments = _attachments(told, fds)
-        self._pid = cast("int", told["pid"])
-        self._loop.watch(self._prepared.fileno(), IN, lambda _: self._hold_prepared())
+    def _is_at_rest(self) -> bool:
+        """What is not in `Held` is not there: nobody is attached, no exec runs, no message is half read."""
+        return (
+            self._started
+            and not self._over
+            and not (self._execs or self._unacknowledged or self._parting or self._foreseen)
+            and self._init.streams.is_idle
+            and self._ports.is_idle
+            and not any(receiver.in_message for _, receiver in self._daemons.values())
+        )
 
-    def _hold_prepared(self) -> None:
-        """It waits before its execve: from here on the container is the shim's. An end instead: it has failed."""
-        message = scm.receive(self._prepared)
-        self._loop.forget(self._prepared.fileno())
-        self._prepared.close()
-        if message is None:
-            self._leave()
-            return
-        told = decode(message.body)
-        self._late = steps_from_json(told["late"])
-        master_fd = message.fds[0] if message.fds else -1
-        index = cast("int", told["execute_index"])
-        session = self._init = self._held
-        session.hold(Spawned(self._pid, self._pidfd, socket.socket(fileno=self._sock), master_fd, index))
-        for attachment in self._attachments:
-            session.streams.attach(attachment)
-        assert self._listener is not None
-        self._loop.watch(self._listener.fileno(), IN, lambda _: self._accept())
-        self._welcome(self._control)
+    def _is_packing(self) -> bool:
+        return self._log is not None and self._log.is_packing
+
+    def rest(self) -> Held:
+        """Gives away all it holds; it is not to be used afterwards."""
+        self._loop.close()
+        self._listener.detach()
+        for sock, _ in self._daemons.values():
+            sock.detach()
+        streams = self._init.streams
+        return replace(
+            self._held,
+            daemon_fds=tuple(self._daemons),
+            outputs=streams.outputs,
+            input_fd=streams.input_fd,
+            master_fd=streams.master_fd,
+            log_fd=self._log.fileno() if self._log is not None else -1,
+            unfinished=self._log.unfinished if self._log is not None else {},
+            ports=self._ports.give(),
+            oom=self._confinement.watched(),
+            kept_fds=tuple(self._kept_fds),
+        )
 
     # Connections
 
@@ -228,7 +254,7 @@ class Shim:
     # Requests: each takes descriptors out of `fds` that it keeps
 
     def _start(self, request: Message, fds: list[int], give: list[int]) -> Json:
-        session = self._need_init()
+        session = self._running()
         started = time.monotonic_ns()
         try:
             session.release()
@@ -238,6 +264,7 @@ class Shim:
             self._loop.running = False
             raise
         took = time.monotonic_ns() - started
+        self._started = True
         for late in self._late:
             hook_step(self._id, late.args, session.pid)
         self._loop.after(0, self._settle)
@@ -247,13 +274,8 @@ class Shim:
         """What the daemon need not wait for, once the container runs."""
         self._confinement.watch_oom()
         self._ports.serve()
-        self._reap_helpers()
-
-    def _reap_helpers(self) -> None:
-        """Preparer and starter are about to end, or have ended."""
-        self._helpers = tuple(pid for pid in self._helpers if os.waitpid(pid, os.WNOHANG)[0] == 0)
-        if self._helpers:
-            self._loop.after(0.01, self._reap_helpers)
+        if self._starter is not None and not self._starter.is_ours:
+            self._wait(self._starter.pid)
 
     def _foresee(self, request: Message, fds: list[int], give: list[int]) -> Json:
         """The starter of the next exec, which a client has announced; one that does not come costs it nothing long."""
@@ -268,7 +290,7 @@ class Shim:
             self._foreseen = None
 
     def _exec(self, request: Message, fds: list[int], give: list[int]) -> Json:
-        init = self._need_init()
+        init = self._running()
         exec_id = cast("str", request["exec_id"])
         stdio = stdio_from_json(request["stdio"])
         session = Session(self._loop, stdio, None, self._detached(exec_id), lambda s: self._exec_ended(exec_id, s))
@@ -278,7 +300,7 @@ class Shim:
             session.spawn(starter, plan_fd, init.pid)
         finally:
             os.close(plan_fd)
-        for attachment in _attachments(request, fds):
+        for attachment in attachments_of(request, fds):
             session.streams.attach(attachment)
         session.release()
         self._execs[exec_id] = session
@@ -286,7 +308,7 @@ class Shim:
 
     def _attach(self, request: Message, fds: list[int], give: list[int]) -> Json:
         session = self._session(request)
-        for attachment in _attachments(request, fds):
+        for attachment in attachments_of(request, fds):
             session.streams.attach(attachment)
         return None
 
@@ -301,7 +323,7 @@ class Shim:
     def _steps(self, request: Message, fds: list[int], give: list[int]) -> Json:
         """Further steps while it runs: the shim's own here, the child's in a process that joins the namespace."""
         steps = steps_from_json(request["steps"])
-        init = self._need_init()
+        init = self._running()
         before = len(self._ports.reserved)
         for step in steps:
             if step.place is Place.SHIM:
@@ -316,18 +338,17 @@ class Shim:
             steps_network.SHIM[step.name](step.args, pid)
 
     def _root(self, request: Message, fds: list[int], give: list[int]) -> Json:
-        give.append(os.open(f"/proc/{self._need_init().pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        give.append(os.open(f"/proc/{self._running().pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         return None
 
     def _state(self, request: Message, fds: list[int], give: list[int]) -> Json:
-        init = self._init
         return {
             "container_id": self._id,
-            "pid": init.pid if init is not None and not self._over else 0,
-            "shim_pid": os.getpid(),
+            "pid": self._held.pid if not self._over else 0,
+            "shim_pid": os.getppid(),
             "ports": cast("Json", self._ports.reserved),
             "execs": list(self._execs),
-            "start_time_ticks": self._start_time_ticks if init is not None and not self._over else 0,
+            "start_time_ticks": self._held.start_time_ticks if not self._over else 0,
             "protocol": PROTOCOL,
         }
 
@@ -345,19 +366,19 @@ class Shim:
 
     def _discard(self, request: Message, fds: list[int], give: list[int]) -> Json:
         """The daemon gives up a container that was created and not started."""
-        if self._init is not None and not self._over:
+        if not self._over:
             self._init.signal(signal.SIGKILL)
         return None
 
-    def _need_init(self) -> Session:
-        if self._init is None or self._over:
+    def _running(self) -> Session:
+        if self._over:
             raise StepFailed("session", f"container {self._id} is not running")
         return self._init
 
     def _session(self, request: Message) -> Session:
         exec_id = request.get("exec_id")
         if not exec_id:
-            return self._need_init()
+            return self._running()
         session = self._execs.get(cast("str", exec_id))
         if session is None:
             raise StepFailed("session", f"exec {exec_id} is not running")
@@ -374,7 +395,7 @@ class Shim:
         }
         self._over = True
         try:
-            record.write(self._dir_fd, record.EXIT, facts)
+            record.write(self._held.dir_fd, record.EXIT, facts)
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOSPC):
                 raise
@@ -420,10 +441,6 @@ class Shim:
 
     def _maybe_leave(self) -> None:
         """Over, and every client has its last byte: look again shortly while some do not."""
-        if self._init is None:
-            if not self._daemons:
-                self._leave()
-            return
         if not self._over:
             return
         sessions = (self._init, *self._execs.values(), *self._parting)
@@ -436,14 +453,7 @@ class Shim:
     def _leave(self) -> None:
         self._loop.running = False
 
-    def _listen(self) -> None:
-        """For a later daemon: 0600 in the shim's own 0700 directory, peers checked."""
-        self._listener = scm.listen_at(self._dir_fd, record.SOCKET)
-        self._listener.setblocking(False)
-        self._loop.watch(self._listener.fileno(), IN, lambda _: self._accept())
-
     def _accept(self) -> None:
-        assert self._listener is not None
         try:
             sock, _ = self._listener.accept()
         except OSError:
@@ -452,10 +462,3 @@ class Shim:
             sock.close()
             return
         self._welcome(sock)
-
-
-def _attachments(request: Message, fds: list[int]) -> list[Attachment]:
-    """The first descriptors of the message, one for each attachment; they are taken out of `fds`."""
-    told = cast("list[Json]", request.get("attachments") or [])
-    taken, fds[: len(told)] = fds[: len(told)], []
-    return [attachment_from_json(a, fd) for a, fd in zip(told, taken, strict=True)]

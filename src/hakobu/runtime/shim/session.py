@@ -1,17 +1,18 @@
 """One process the shim holds, a container's init or an exec: from its clone to its end."""
 
 import os
+import signal
 from collections.abc import Callable
 
-from hakobu.kernel import process
 from hakobu.runtime.failure import StepFailed
+from hakobu.runtime.shim.held import Held
 from hakobu.runtime.shim.log import LogFile
 from hakobu.runtime.shim.loop import IN, Loop
-from hakobu.runtime.shim.spawn import Spawned, Spawner, release
+from hakobu.runtime.shim.spawn import Spawned, Spawner, await_end, release
 from hakobu.runtime.shim.starter import Starter
 from hakobu.runtime.shim.streams import Streams, open_ends
+from hakobu.runtime.shim.turn import Wait, wait_own
 from hakobu.spec.plan import Stdio
-from hakobu.spec.step import Step
 
 DRAIN_S = 2.0
 
@@ -30,11 +31,12 @@ class Session:
         log: LogFile | None,
         detached: Callable[[], None],
         ended: "Callable[[Session], None]",
+        wait: Wait = wait_own,
     ) -> None:
-        self._loop, self._stdio, self._ended = loop, stdio, ended
+        self._loop, self._stdio, self._ended, self._wait = loop, stdio, ended, wait
         self.streams = Streams(loop, stdio, log, self._output_ended, detached)
         self._spawned: Spawned | None = None
-        self.pid = 0
+        self.pid, self.pidfd = 0, -1
         self.code = 0
         self.signal_number = 0
         self.execute_index = 0
@@ -58,9 +60,18 @@ class Session:
     def hold(self, spawned: Spawned) -> None:
         """One that waits before its execve."""
         self._spawned = spawned
-        self.pid, self.execute_index = spawned.pid, spawned.execute_index
+        self.execute_index = spawned.execute_index
         self.streams.begin(spawned.master_fd)
-        self._loop.watch(spawned.pidfd, IN, lambda _: self._reap())
+        self._watch(spawned.pid, spawned.pidfd)
+
+    def resume(self, held: Held) -> None:
+        """A container's init that runs, where another process has left off."""
+        self.streams.resume(dict(held.outputs), held.input_fd, held.master_fd)
+        self._watch(held.pid, held.pidfd)
+
+    def _watch(self, pid: int, pidfd: int) -> None:
+        self.pid, self.pidfd = pid, pidfd
+        self._loop.watch(pidfd, IN, lambda _: self._reap())
 
     def release(self) -> None:
         """Raises `StepFailed` when the execve did not succeed; the process is then gone and never `ended`."""
@@ -69,36 +80,29 @@ class Session:
             release(self._spawned)
         except StepFailed:
             self._told = True
-            self._loop.forget(self._spawned.pidfd)
-            process.wait_pidfd(self._spawned.pidfd)
-            os.close(self._spawned.pidfd)
+            self._loop.forget(self.pidfd)
+            await_end(self.pidfd)
+            self._wait(self.pid)
+            os.close(self.pidfd)
             self.streams.close()
             raise
-
-    @property
-    def late(self) -> tuple[Step, ...]:
-        """The shim's steps that are to be done once it runs."""
-        return self._spawned.late if self._spawned is not None else ()
+        self._spawned = None
 
     def signal(self, number: int) -> None:
         """To this very process: a pidfd never means another one. Already ended is no error."""
-        if self._spawned is None or self._exited:
+        if self.pidfd < 0 or self._exited:
             return
         try:
-            process.pidfd_send_signal(self._spawned.pidfd, number)
+            signal.pidfd_send_signal(self.pidfd, number)
         except ProcessLookupError:
             pass
 
     def _reap(self) -> None:
-        assert self._spawned is not None
-        ended = process.wait_pidfd(self._spawned.pidfd, os.WEXITED | os.WNOHANG)
-        if ended is None:
-            return
-        code, self.signal_number = ended
+        code, self.signal_number = self._wait(self.pid)
         self.code = 128 + self.signal_number if self.signal_number else code
         self._exited = True
-        self._loop.forget(self._spawned.pidfd)
-        os.close(self._spawned.pidfd)
+        self._loop.forget(self.pidfd)
+        os.close(self.pidfd)
         self.streams.drain()
         if self.streams.at_end:
             self._finish()

@@ -1,7 +1,7 @@
 """The shim's half of a start: gives a starter its work and goes through the handshake with the child.
 
-Single-threaded and blocking: between the clone and `prepared` its process (the preparer; the shim for an exec) has
-nothing else to do. The column on the left of `runtime/handshake.py`.
+Single-threaded and blocking: between the clone and `prepared` its process has nothing else to do. The column on the
+left of `runtime/handshake.py`.
 """
 
 import json
@@ -179,13 +179,13 @@ class Spawner:
             if self._starter.is_ours:
                 process.wait_pidfd(self._pidfd)
             else:
-                _await_end(self._pidfd)
+                await_end(self._pidfd)
             os.close(self._pidfd)
         if self._master_fd >= 0:
             os.close(self._master_fd)
 
 
-def _await_end(pidfd: int) -> None:
+def await_end(pidfd: int) -> None:
     """Of another process's child: whose it is reaps it."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)

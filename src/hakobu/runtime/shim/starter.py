@@ -27,7 +27,7 @@ from hakobu.runtime.handshake import say
 from hakobu.runtime.hooks import EXECUTORS as HOOK_EXECUTORS
 from hakobu.runtime.idmap import open_idmaps
 from hakobu.runtime.message import plan_from_json
-from hakobu.runtime.shim.ahead import look_at, objects_of
+from hakobu.runtime.shim import ahead
 from hakobu.runtime.shim.confinement import Confinement
 from hakobu.runtime.shim.loop import Loop
 from hakobu.runtime.steps_mount import number, text, texts
@@ -57,30 +57,6 @@ CHILD_EXECUTORS: dict[str, Executor] = {
 }
 
 
-USED: list[object] = []
-"""What starter and child look at; filled by the launcher."""
-
-_MODULES = (
-    "array", "binascii", "errno", "fcntl", "gc", "json", "json.decoder", "json.encoder", "os", "posixpath", "resource",
-    "signal", "socket", "stat", "struct", "time", "builtins", "contextlib",
-    "hakobu.kernel.audit", "hakobu.kernel.capability", "hakobu.kernel.cgroup", "hakobu.kernel.cgroup.convert",
-    "hakobu.kernel.cgroup.device", "hakobu.kernel.cgroup.file", "hakobu.kernel.cgroup.layout",
-    "hakobu.kernel.cgroup.v1", "hakobu.kernel.cgroup.v2", "hakobu.kernel.keyring", "hakobu.kernel.libc",
-    "hakobu.kernel.mount", "hakobu.kernel.netlink", "hakobu.kernel.openat2", "hakobu.kernel.process",
-    "hakobu.kernel.procfs", "hakobu.kernel.rlimit", "hakobu.kernel.rtnetlink", "hakobu.kernel.saferoot",
-    "hakobu.kernel.scm", "hakobu.kernel.seccomp_filter", "hakobu.runtime.child", "hakobu.runtime.failure",
-    "hakobu.runtime.handshake", "hakobu.runtime.message", "hakobu.runtime.passwd",
-    "hakobu.runtime.shim.confinement", "hakobu.runtime.shim.starter", "hakobu.runtime.steps_mount",
-    "hakobu.runtime.steps_network", "hakobu.runtime.steps_process", "hakobu.spec.plan", "hakobu.spec.resources",
-    "hakobu.spec.step",
-)  # fmt: skip
-
-
-def find_used() -> None:
-    """Once, by the launcher, when everything is imported."""
-    USED[:] = objects_of(_MODULES)
-
-
 def rehearse() -> None:
     """Decodes a plan that is no plan, as long as a usual one: the memory that takes is then this process's own."""
     args: dict[str, Json] = {"target": "/dev/shm", "type": "tmpfs", "attributes": 14, "data": ["mode=1777", "size=1"]}
@@ -91,22 +67,20 @@ def rehearse() -> None:
 
 
 class Starter:
-    """The shim's handle: a starter that waits for its work at the other end of `sock`."""
+    """The handle of a starter that waits for its work at the other end of `sock`.
 
-    def __init__(self) -> None:
+    A `sibling` is a child of our parent, and so is what it starts; `is_ours` says who is to reap them.
+    """
+
+    def __init__(self, *, sibling: bool = False) -> None:
         self.sock, theirs = scm.pair()
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._parent = os.getpid()
+        self.is_ours = not sibling
         self._ended = False
-        self.pid = os.fork()
+        self.pid = process.clone3_sibling(0, borrow=False) if sibling else os.fork()
         if self.pid == 0:
             _live(theirs)
         theirs.close()
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether this process is its parent, and so the child's."""
-        return os.getpid() == self._parent
 
     def end(self) -> None:
         """Kills it, wherever it is; may be called twice. From here on it runs no instruction, reaped or not."""
@@ -129,7 +103,7 @@ def _live(sock: socket.socket) -> None:
         # objects of the shim stay behind in this memory: none of them may be finalised and close a number anew
         gc.disable()
         process.close_all_except({sock.fileno()})
-        look_at(USED)
+        ahead.look_at(ahead.Use.CHILD)
         rehearse()
         if (message := scm.receive(sock)) is not None:
             _Work(sock, message).do()

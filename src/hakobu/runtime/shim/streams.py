@@ -21,7 +21,7 @@ from hakobu.spec.plan import Attachment, Stdio
 READ_BYTES = 1 << 16
 INPUT_LIMIT = 1 << 16
 MUCH_BYTES = 1 << 12
-TRIM_S = 1.0
+TRIM_S = 0.5
 
 
 @dataclass(slots=True)
@@ -93,6 +93,25 @@ class Streams:
             self.take({master_fd: "stdout"}, master_fd if self._stdio.open_stdin else -1)
         for fd in self._outputs:
             self._watch_output(fd)
+
+    def resume(self, outputs: dict[int, str], input_fd: int, master_fd: int) -> None:
+        """Where another process has left off. The descriptors do not block: that belongs to what they refer to."""
+        self._outputs, self._input_fd, self.master_fd = outputs, input_fd, master_fd
+        for fd in outputs:
+            self._watch_output(fd)
+
+    @property
+    def outputs(self) -> dict[int, str]:
+        return self._outputs
+
+    @property
+    def input_fd(self) -> int:
+        return self._input_fd
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody is attached, and nothing that was typed waits."""
+        return not self._input and not any(not client.closed for client in self.clients)
 
     def attach(self, attachment: Attachment) -> None:
         client = Client(

@@ -13,10 +13,12 @@ from hakobu.kernel import capability, cgroup, probe, scm, userns
 from hakobu.kernel.probe import Feature
 from hakobu.runtime.child import Args, Child
 from hakobu.runtime.message import Message, attachment_to_json, decode, encode, plan_to_json, stdio_to_json
+from hakobu.runtime.shim.held import Held, from_bytes
 from hakobu.runtime.shim.log import LogFile, escape, timestamp
 from hakobu.runtime.shim.preparer import prepare
-from hakobu.runtime.shim.server import Shim
+from hakobu.runtime.shim.server import Server
 from hakobu.runtime.shim.starter import CHILD_EXECUTORS, Starter
+from hakobu.runtime.shim.turn import Parent, await_event, take, wait_own
 from hakobu.spec.plan import Attachment, LogTarget, Plan, Stdio
 from hakobu.spec.resources import DEFAULT_DEVICE_RULES, Resources, parse_resources
 from hakobu.spec.step import Json, Place, Step
@@ -33,8 +35,29 @@ def up(directory: str) -> None:
     CHILD_EXECUTORS.update(TRIALS)
     for number in range(ROUNDS):
         _Life(f"{directory}/{number}").lead()
+        _turn()
     for name in TRIALS:
         del CHILD_EXECUTORS[name]
+
+
+def _turn() -> None:
+    """The shim's side: a server has a child reaped and goes to rest, and what is waited for has happened already."""
+    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    os.close(write_fd)
+    ended = os.fork()
+    if ended == 0:
+        os._exit(0)
+    rest = take(_live_shortly, (read_fd, ended), (read_fd,))
+    assert rest is not None, "the launcher's trial failed"
+    await_event(rest)
+    for fd in rest[0]:
+        os.close(fd)
+
+
+def _live_shortly(parent: Parent, given: tuple[int, int]) -> None:
+    fd, ended = given
+    parent.wait(ended)
+    parent.rest(Held("", 0, 0, Stdio(), "", fd, fd, fd, ()))
 
 
 def _cgroups() -> None:
@@ -59,9 +82,8 @@ class _Life:
         self._ours, theirs = scm.pair()
         self._receiver = scm.Receiver(self._ours)
         self._theirs = theirs
-        prepared, self._to_shim = scm.pair()
-        self._shim = Shim(theirs, prepared)
         self._next = 0
+        self._server: Server
 
     def lead(self) -> None:
         path = f"{self._directory}/log"
@@ -70,13 +92,14 @@ class _Life:
         self._ask("state")
         self._attach()
         self._exec()
+        self._rest()
         self._ask("resize", exec_id="", rows=1, columns=1)
         self._ask("steps", steps=[])
         self._ask("signal", exec_id="", signal=int(signal.SIGKILL))
         self._hear()  # its exit
         self._ours.close()
-        self._shim.run()
-        self._shim.dispose()
+        self._server.run()
+        self._server.dispose()
         _long_lines(path)
 
     def _start(self, stdio: Stdio) -> None:
@@ -96,10 +119,10 @@ class _Life:
             failpoint="",
         )
         os.close(plan_fd)
-        prepare(self._theirs, self._to_shim, Starter())
-        self._to_shim.close()
-        self._shim.turn()
-        self._shim.turn()
+        prepared = prepare(self._theirs, Starter())
+        assert prepared is not None, "the launcher's trial failed"
+        self._theirs.detach()
+        self._server = Server(prepared.held, wait_own, prepared)
         self._hear(self._next)
         self._ask("start")
 
@@ -116,9 +139,9 @@ class _Life:
             attachment = Attachment(theirs.fileno(), stdin=True, stdout=True, stderr=True, already_read=b"a")
             self._ask("attach", (theirs.fileno(),), exec_id="", attachments=[attachment_to_json(attachment)])
             while not _readable(ours):
-                self._shim.turn()
+                self._server.turn()
             ours.shutdown(socket.SHUT_WR)
-            self._shim.turn()
+            self._server.turn()
 
     def _exec(self) -> None:
         steps = (
@@ -140,6 +163,10 @@ class _Life:
             self._hear()  # its exit
             self._ask("acknowledge", exec_id="1")
 
+    def _rest(self) -> None:
+        body, fds, _ = self._server.rest().to_bytes()
+        self._server = Server(from_bytes(body, fds), wait_own)
+
     def _ask(self, op: str, fds: tuple[int, ...] = (), **facts: Json) -> None:
         self._send(op, fds, **facts)
         self._hear(self._next)
@@ -152,7 +179,7 @@ class _Life:
         """The next message, or the answer of this number; whatever comes before is passed over."""
         while True:
             while not _readable(self._ours):
-                self._shim.turn()
+                self._server.turn()
             message = self._receiver.receive()
             if message is None:
                 return
