@@ -76,7 +76,12 @@ FLAGS: tuple[Flag, ...] = (
     _w("ipv6", "bool", "IPv6 on the default bridge"),
     _w("label", "list", "Labels of the engine", key="labels"),
     _w("live-restore", "bool", "Leave containers running when the daemon ends (default true)"),
-    _w("log-driver", "str", "Default driver of container logs", accepts=("json-file", "local", "none")),
+    _w(
+        "log-driver",
+        "str",
+        "Default driver of container logs",
+        accepts=("fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"),
+    ),
     _w("log-format", "str", "Format of the daemon's own log", accepts=("text", "json")),
     _w(
         "log-level",

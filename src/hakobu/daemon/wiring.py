@@ -28,6 +28,7 @@ from hakobu.engine.endpoints import Endpoints
 from hakobu.engine.execs import ExecService
 from hakobu.engine.health import HealthWatch
 from hakobu.engine.images import ImageService
+from hakobu.engine.logs.forwarding import Forwarding
 from hakobu.engine.netbook import NetBook
 from hakobu.engine.networks import NetworkService
 from hakobu.engine.observing import CgroupFreezer, Observer
@@ -80,6 +81,7 @@ class Engine:
     recovery: Recovery
     endpoints: Endpoints
     tree: Tree
+    forwarding: Forwarding
     plan_for: Callable[[ContainerSpec], Plan]
     traces: Traces
 
@@ -91,6 +93,7 @@ class Engine:
         for name in stale(self.config.instance.shims_dir, frozenset(c.id for c in self.records)):
             await self.shims.delete(name)
         await self.recovery.adopt()
+        await self.forwarding.adopt(self.records)
         await self._restore_networks()
         await self.shims.open()
         self.background.spawn(self.recovery.start_due(), "restart policies")
@@ -143,6 +146,7 @@ class Engine:
         self.bus.close()
         await self.background.close()
         self.traces.flush()
+        await self.forwarding.close()
         self.shims.close()
         await self.thread.call(self.networking.close)
         self.thread.close()
@@ -209,13 +213,27 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         if container.spec.auto_remove:
             background.spawn(remover.remove_failed(container.id), f"removal of {container.name}")
 
-    starter = Starter(records, shims, endpoints, bus, planner.start, pending, traces, gates, health.begin, start_failed)
+    forwarding = Forwarding(instance.container_dir)
+    starter = Starter(
+        records,
+        shims,
+        endpoints,
+        bus,
+        planner.start,
+        pending,
+        traces,
+        gates,
+        forwarding.begin,
+        health.begin,
+        start_failed,
+    )
     freezer = CgroupFreezer(records, planner.cgroup)
     stopper = Stopper(records, shims, bus, waiters, freezer)
 
     def forget(container_id: str) -> None:
         traces.forget(container_id)
         gates.forget(container_id)
+        forwarding.end(container_id)
         for attachment in pending.take(container_id):
             os.close(attachment.fd)
 
@@ -299,6 +317,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         recovery,
         endpoints,
         tree,
+        forwarding,
         lambda spec: planner.foresee(creator.foresee(spec)),
         traces,
     )

@@ -17,6 +17,7 @@ from hakobu.engine.creating import Creator
 from hakobu.engine.execs import ExecService
 from hakobu.engine.failures import NotRunning
 from hakobu.engine.lifecycle import Op, require
+from hakobu.engine.logs import drivers
 from hakobu.engine.observing import CannotPause, Observer
 from hakobu.engine.ports import Foresee, Freezer, Net
 from hakobu.engine.records import Records, check_name
@@ -153,7 +154,7 @@ class ContainerService:
 
     async def logs(self, ref: str, query: LogQuery) -> AsyncIterator[bytes]:
         container = self.records.get(ref)
-        if not container.log_path:
+        if not drivers.is_readable(container.spec.log):
             raise LogsNotReadable(container.spec.log.driver)
         if not query.stdout and not query.stderr:
             raise Invalid("You must choose at least one stream", field="stdout")

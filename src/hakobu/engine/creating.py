@@ -16,19 +16,17 @@ from hakobu.engine import namer
 from hakobu.engine.announce import container_event
 from hakobu.engine.clock import now_ns
 from hakobu.engine.failures import NoSuchContainer
+from hakobu.engine.logs import drivers
 from hakobu.engine.merge import merge
 from hakobu.engine.netbook import NoSuchNetwork
 from hakobu.engine.ports import Roots
 from hakobu.engine.records import Records, check_name
 from hakobu.engine.services import CreatedContainer, Events, Image
-from hakobu.engine.size import parse_size
 from hakobu.engine.validate import check_spec
 from hakobu.errors import HakobuError, Invalid
 from hakobu.spec.container import Container, ContainerSpec, EndpointSpec
 from hakobu.spec.log_config import LogConfig
 from hakobu.spec.step import Json
-
-LOG_DRIVERS = frozenset({"json-file", "local", "none"})
 
 
 class FindImage(Protocol):
@@ -108,7 +106,6 @@ class Creator:
         merged = merge(spec, image_config(image))
         spec = replace(spec, endpoints=self._endpoints(spec), log=self._log(spec.log))
         driver = spec.log.driver
-        check_log_options(spec.log.options)
         return Container(
             id=container_id,
             name="",
@@ -142,12 +139,7 @@ class Creator:
         if not given.driver:
             options = {**self._default_log.options, **given.options}
             given = LogConfig(driver=self._default_log.driver or "json-file", options=options)
-        if given.driver not in LOG_DRIVERS:
-            raise Invalid(
-                f"logger: no log driver named '{given.driver}' is registered",
-                field="LogConfig",
-                hint=f"there are {', '.join(sorted(LOG_DRIVERS))}",
-            )
+        drivers.check(given)
         return given
 
     def _endpoints(self, spec: ContainerSpec) -> tuple[EndpointSpec, ...]:
@@ -175,18 +167,6 @@ class Creator:
 def image_config(image: Image) -> Mapping[str, Json]:
     config = image.config.get("config")
     return config if isinstance(config, dict) else {}
-
-
-def check_log_options(options: Mapping[str, str]) -> None:
-    """Sizes and counts of a log must parse now, not at the start."""
-    for key in ("max-size", "max-file"):
-        value = options.get(key, "1")
-        try:
-            number = parse_size(value) if key == "max-size" else int(value)
-        except ValueError:
-            raise Invalid(f"invalid value for {key}: {value}", field="LogConfig") from None
-        if number == 0 or number < -1:
-            raise Invalid(f"invalid value for {key}: {value}", field="LogConfig")
 
 
 def _hostname(spec: ContainerSpec, container_id: str) -> str:

@@ -7,21 +7,21 @@ of an end before the beginning was told.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from hakobu.engine.announce import container_event, object_event
 from hakobu.engine.clock import monotonic_s, now_ns
 from hakobu.engine.lifecycle import Op, require
+from hakobu.engine.logs import drivers
 from hakobu.engine.ports import Net, PlanStart, bound_ports
 from hakobu.engine.records import Records
 from hakobu.engine.services import Events
-from hakobu.engine.size import parse_size
 from hakobu.engine.startfailure import translate
 from hakobu.engine.traces import Traces
 from hakobu.errors import HakobuError
 from hakobu.spec.container import Container, Health, State, Status
-from hakobu.spec.plan import Attachment, Created, LogTarget, Runtime, Stdio
+from hakobu.spec.plan import Attachment, Created, Runtime, Stdio
 
 
 class Pending:
@@ -51,7 +51,10 @@ class Gates:
 
 
 class Starter:
-    """Starts containers; who asks for it is the user, a restart policy or a daemon that comes up."""
+    """Starts containers; who asks for it is the user, a restart policy or a daemon that comes up.
+
+    `log` makes ready who takes what the container prints, where that is not a file alone.
+    """
 
     def __init__(
         self,
@@ -63,10 +66,11 @@ class Starter:
         pending: Pending,
         traces: Traces,
         gates: Gates,
+        log: Callable[[Container], Awaitable[None]],
         started: Callable[[Container], None],
         failed: Callable[[Container], None],
     ) -> None:
-        self._failed_hook = failed
+        self._failed_hook, self._log = failed, log
         self._started_hook = started
         self._records, self._runtime, self._net, self._events = records, runtime, net, events
         self._plan, self._pending, self._traces, self._gates = plan, pending, traces, gates
@@ -96,6 +100,7 @@ class Starter:
                 raise
 
     async def _start(self, container: Container) -> Container:
+        await self._log(container)
         endpoints = await self._net.join(container)
         container = self._records.note(container.id, endpoints=endpoints, ports=())
         config, plan = self._plan(container)
@@ -174,32 +179,5 @@ def stdio_of(container: Container) -> Stdio:
         stdin_once=spec.stdin_once,
         columns=spec.console_columns,
         rows=spec.console_rows,
-        log=log_target(container),
+        log=drivers.target(container),
     )
-
-
-def log_target(container: Container) -> LogTarget:
-    """`container.log_path` is empty for the driver `none`."""
-    log = container.spec.log
-    driver = log.driver or "json-file"
-    if driver == "none":
-        return LogTarget("none", "")
-    local = driver == "local"
-    return LogTarget(
-        "local" if local else "json-file",
-        container.log_path,
-        max_bytes=parse_size(log.options.get("max-size", "20m" if local else "-1")),
-        max_files=int(log.options.get("max-file", "5" if local else "1")),
-        compress=log.options.get("compress", "true" if local else "false") == "true",
-        attributes=_log_attributes(container) or None,
-    )
-
-
-def _log_attributes(container: Container) -> dict[str, str]:
-    options = container.spec.log.options
-    chosen = {k: container.labels[k] for k in options.get("labels", "").split(",") if k in container.labels}
-    env = dict(setting.split("=", 1) for setting in container.env if "=" in setting)
-    chosen |= {k: env[k] for k in options.get("env", "").split(",") if k in env}
-    if tag := options.get("tag"):
-        chosen["tag"] = tag.replace("{{.Name}}", container.name).replace("{{.ID}}", container.id[:12])
-    return chosen

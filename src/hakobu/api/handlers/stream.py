@@ -7,8 +7,10 @@ from hakobu.api import query, reply
 from hakobu.api.http.exchange import Answer, Request, Stream
 from hakobu.api.render.stats import stats as render_stats
 from hakobu.api.route import Route
+from hakobu.engine.containers import LogsNotReadable
+from hakobu.engine.logs import drivers
 from hakobu.engine.services import LogQuery, Services, Waiting
-from hakobu.errors import HakobuError, Invalid, Kind
+from hakobu.errors import Invalid
 from hakobu.spec.container import Status
 from hakobu.wire.version import MULTIPLEXED_CONTENT_TYPE, ApiVersion
 
@@ -16,13 +18,6 @@ RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 
 WAIT_CONDITION_SINCE = ApiVersion(1, 30)
-
-
-class LogsUnreadable(HakobuError):
-    kind = Kind.NOT_IMPLEMENTED
-
-    def __init__(self) -> None:
-        super().__init__("configured logging driver does not support reading")
 
 
 def stream_type(version: ApiVersion, *, tty: bool) -> str:
@@ -44,8 +39,8 @@ def logs(services: Services, request: Request) -> Answer:
     )
     if not (wanted.stdout or wanted.stderr):
         raise Invalid("Bad parameters: you must choose at least one stream")
-    if container.spec.log.driver == "none":
-        raise LogsUnreadable
+    if not drivers.is_readable(container.spec.log):
+        raise LogsNotReadable(container.spec.log.driver)
     chunks = services.containers.logs(container.id, wanted)
     return Stream(chunks, stream_type(request.version, tty=container.spec.tty))
 

@@ -36,7 +36,7 @@ def inspect(
         "ResolvConfPath": f"{home}/resolv.conf",
         "HostnamePath": f"{home}/hostname",
         "HostsPath": f"{home}/hosts",
-        "LogPath": container.log_path,
+        "LogPath": container.log_path if container.spec.log.driver == "json-file" else "",
         "Name": f"/{container.name}",
         "RestartCount": container.restart_count,
         "Driver": "overlay2",

@@ -5,12 +5,12 @@ import time
 from typing import Any
 
 from hakobu.api.time import rfc3339_nano
+from hakobu.engine.logs.drivers import DRIVERS
 from hakobu.engine.services import SystemFacts
 from hakobu.wire.system import Version
 
 INDEX_SERVER = "https://index.docker.io/v1/"
 RUNTIME = "hakobu"
-LOG_DRIVERS = ("json-file", "local", "none")
 NETWORK_DRIVERS = ("bridge", "host", "null")
 
 _GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -68,7 +68,7 @@ def info(facts: SystemFacts) -> dict[str, Any]:
             "Volume": ["local"],
             "Network": list(NETWORK_DRIVERS),
             "Authorization": None,
-            "Log": list(LOG_DRIVERS),
+            "Log": list(DRIVERS),
         },
         **_abilities(facts),
         "Debug": facts.debug,
