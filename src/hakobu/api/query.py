@@ -73,7 +73,15 @@ def _values(value: list[str] | dict[str, bool]) -> tuple[str, ...]:
 
 def platform(request: Request) -> str:
     """`os/architecture[/variant]`, of Docker's JSON object or of that form itself; empty where none is given."""
-    raw = text(request, "platform")
+    return _platform(text(request, "platform"))
+
+
+def platforms(request: Request) -> tuple[str, ...]:
+    """Each of the `platforms` given."""
+    return tuple(_platform(raw) for raw in texts(request, "platforms"))
+
+
+def _platform(raw: str) -> str:
     if not raw.startswith("{"):
         return raw
     try:

@@ -12,13 +12,15 @@ from dataclasses import replace
 from typing import Protocol
 
 from hakobu.engine.announce import object_event
+from hakobu.engine.collecting import Collector
 from hakobu.engine.commit import apply_changes
+from hakobu.engine.image_removal import ImageRemover
 from hakobu.engine.listing import check_filters, has_labels
 from hakobu.engine.platforms import image_for, manifests_of, target_of
 from hakobu.engine.records import Records
 from hakobu.engine.services import Archive, Events, Filters, Image, Progress
 from hakobu.engine.when import parse_when_ns
-from hakobu.errors import HakobuError, Invalid, Kind
+from hakobu.errors import HakobuError, Invalid
 from hakobu.spec.digest import Digest, is_digest
 from hakobu.spec.image_config import HistoryEntry, ImageConfig, new_config
 from hakobu.spec.platform import Platform
@@ -31,10 +33,6 @@ from hakobu.store.open import Stores
 from hakobu.store.snapshots import LayerFacts
 
 _KEYS = frozenset({"before", "dangling", "label", "reference", "since", "until"})
-
-
-class ImageInUse(HakobuError):
-    kind = Kind.CONFLICT
 
 
 class ImageService:
@@ -51,6 +49,8 @@ class ImageService:
     ) -> None:
         self._stores, self._records, self._events = stores, records, events
         self._puller, self._pusher, self._spawn = puller, pusher, spawn_reader
+        self._collector = Collector(stores)
+        self._remover = ImageRemover(stores, records, events, self._collector)
 
     # Reading
 
@@ -105,12 +105,15 @@ class ImageService:
     ) -> Sequence[Image]:
         chosen = filters or {}
         check_filters(chosen, _KEYS)
-        records = {r.id: r for r in self._stores.images.all()}
+        records = {r.id: r for r in self._stores.images.all() if all or not self._is_hidden(r)}
         images = [i for i in map(self._image, records.values()) if self._matches(i, chosen)]
         images.sort(key=lambda i: i.created_ns, reverse=True)
         if not manifests:
             return images
         return await asyncio.to_thread(lambda: [self._with_target(records[i.id], True) for i in images])
+
+    def _is_hidden(self, record: ImageRecord) -> bool:
+        return self._remover.is_variant(record) or self._remover.is_intermediate(record)
 
     def _matches(self, image: Image, filters: Filters) -> bool:
         labels = _labels(image.config)
@@ -156,7 +159,7 @@ class ImageService:
         try:
             await self._puller.pull(repository, tag, platform=platform, auth=auth, progress=progress)
         finally:
-            await self._collect_owed()
+            await self._collector.collect_owed()
 
     async def push(
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
@@ -179,7 +182,7 @@ class ImageService:
             wanted = Platform.parse(platform) if platform else None
             loaded = await asyncio.to_thread(self._stores.archives.load, upload.fds, told, wanted)
         finally:
-            await self._collect_owed()
+            await self._collector.collect_owed()
         lines: list[str] = []
         for item in loaded:
             object_event(self._events, "image", "load", item.image_id, name=item.image_id)
@@ -258,120 +261,17 @@ class ImageService:
         await asyncio.to_thread(self._stores.images.put, record, (target,))
         object_event(self._events, "image", "tag", record.id, name=target.familiar)
 
-    async def remove(self, ref: str, *, force: bool = False, prune: bool = True) -> Sequence[Mapping[str, str]]:
-        record = self._stores.images.get(ref)
-        tags = self._stores.images.tags_of(record.id)
-        by_id = self._is_id(ref, record)
-        told: list[dict[str, str]] = []
-        if by_id and len({t.rpartition(":")[0] for t in tags}) > 1 and not force:
-            raise ImageInUse(
-                f"conflict: unable to delete {_short(record.id)} (must be forced) - "
-                "image is referenced in multiple repositories"
-            )
-        going = tags if by_id else tuple(t for t in tags if t == str(Reference.parse(ref).tagged()))
-        if not by_id and len(tags) > len(going):
-            return await self._untag(record, going, told)
-        self._check_unused(record, force, ref)
-        await self._untag(record, going, told)
-        await self._delete(record, told)
-        return told
-
-    def _is_id(self, ref: str, record: ImageRecord) -> bool:
-        bare = ref.removeprefix("sha256:")
-        return record.id.removeprefix("sha256:").startswith(bare) and self._stores.images.tagged(_full(ref)) is None
-
-    def _check_unused(self, record: ImageRecord, force: bool, ref: str) -> None:
-        for container in self._records:
-            if container.image_id != record.id:
-                continue
-            running = container.state.status.value in ("running", "paused", "restarting")
-            if running and not force:
-                raise ImageInUse(
-                    f'conflict: unable to remove repository reference "{ref}" (must force) - container '
-                    f"{container.id[:12]} is using its referenced image {_short(record.id)}"
-                )
-            if running:
-                raise ImageInUse(
-                    f"conflict: unable to delete {_short(record.id)} (cannot be forced) - image is being used by "
-                    f"running container {container.id[:12]}"
-                )
-            if not force:
-                raise ImageInUse(
-                    f'conflict: unable to remove repository reference "{ref}" (must force) - container '
-                    f"{container.id[:12]} is using its referenced image {_short(record.id)}"
-                )
-
-    async def _untag(
-        self, record: ImageRecord, names: Sequence[str], told: "list[dict[str, str]]"
-    ) -> "list[dict[str, str]]":
-        for name in names:
-            await asyncio.to_thread(self._stores.images.untag, name)
-            familiar = Reference.parse(name).familiar
-            told.append({"Untagged": familiar})
-            object_event(self._events, "image", "untag", record.id, name=familiar)
-            told += [{"Untagged": _familiar_digest(d)} for d in await self._untag_digests(record.id, name)]
-        return told
-
-    async def _untag_digests(self, image_id: str, name: str) -> tuple[str, ...]:
-        """A repository whose last tag of the image went takes its digests along, as Docker's does."""
-        repository = Reference.parse(name).repository
-        if any(Reference.parse(t).repository == repository for t in self._stores.images.tags_of(image_id)):
-            return ()
-        return await asyncio.to_thread(self._stores.images.drop_digests, image_id, repository)
-
-    async def _delete(self, record: ImageRecord, told: "list[dict[str, str]]") -> None:
-        if any(c.image_id == record.id for c in self._records):
-            return  # forced: its containers keep the layers, the names are gone
-        left = self._stores.images.get(record.id)
-        told += [{"Untagged": _familiar_digest(d)} for d in left.digests]
-        await asyncio.to_thread(self._stores.images.remove, record.id)
-        told.append({"Deleted": record.id})
-        object_event(self._events, "image", "delete", record.id, name=record.id)
-        await self.collect()
+    async def remove(
+        self, ref: str, *, force: bool = False, prune: bool = True, platforms: Sequence[str] = ()
+    ) -> Sequence[Mapping[str, str]]:
+        return await self._remover.remove(ref, force=force, prune=prune, platforms=platforms)
 
     async def prune(self, filters: Filters | None = None) -> tuple[Sequence[Mapping[str, str]], int]:
         """Untagged images without containers; all unused ones with `dangling=false`."""
         chosen = filters or {}
         check_filters(chosen, frozenset({"dangling", "label", "label!", "until"}))
-        takes_all = any(v.lower() in ("0", "false") for v in chosen.get("dangling", ()))
-        used = {c.image_id for c in self._records}
-        told: list[dict[str, str]] = []
-        freed = 0
-        for record in self._stores.images.all():
-            names = self._stores.images.tags_of(record.id)
-            if record.id in used or (names and not takes_all):
-                continue
-            if not _prunable(self._image(record), chosen):
-                continue
-            freed += record.size_bytes
-            await self._untag(record, names, told)
-            await self._delete(record, told)
-        return told, freed
-
-    async def _collect_owed(self) -> None:
-        """A collection that was skipped for what has now arrived, or that an arrival which failed made necessary."""
-        if self._stores.arrivals.owed:
-            await self.collect()
-
-    async def collect(self) -> int:
-        """Garbage collection by reachability: blobs and layers no image and no container needs. Bytes freed."""
-        return await asyncio.to_thread(self._collect)
-
-    def _collect(self) -> int:
-        with self._stores.arrivals.collecting() as may:
-            return self._collect_now() if may else 0
-
-    def _collect_now(self) -> int:
-        images = self._stores.images
-        layers = set(images.used_layers())
-        for image_id in self._stores.snapshots.containers().values():
-            record = images.find(image_id)
-            layers |= set(record.diff_ids) if record is not None else set[str]()
-        unused = [d for d in self._stores.snapshots.known_layers() if d not in layers and d != "init"]
-        freed = self._stores.snapshots.remove_layers(unused)
-        blobs = images.used_blobs()
-        freed += sum(self._stores.content.delete(d) for d in self._stores.content.digests() if str(d) not in blobs)
-        return freed
+        named = any(v.lower() in ("0", "false") for v in chosen.get("dangling", ()))
+        return await self._remover.prune(lambda record: _prunable(self._image(record), chosen), named=named)
 
 
 def named(repository: str, tag: str) -> Reference:
@@ -414,17 +314,6 @@ def _labels(config: Mapping[str, Json]) -> dict[str, str]:
     inner = config.get("config")
     labels = inner.get("Labels") if isinstance(inner, dict) else None
     return {k: str(v) for k, v in labels.items()} if isinstance(labels, dict) else {}
-
-
-def _full(ref: str) -> str:
-    try:
-        return str(Reference.parse(ref).tagged())
-    except Invalid:
-        return ""
-
-
-def _short(image_id: str) -> str:
-    return image_id.removeprefix("sha256:")[:12]
 
 
 def _familiar_digest(digest: str) -> str:

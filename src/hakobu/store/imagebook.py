@@ -211,11 +211,11 @@ class ImageBook:
             self._tags.pop(reference, None)
             self._write_index()
 
-    def drop_digests(self, image_id: str, repository: str) -> tuple[str, ...]:
-        """Forgets the digests by which a repository names the image; gives those it forgot."""
+    def drop_digests(self, image_id: str, digests: tuple[str, ...]) -> tuple[str, ...]:
+        """Forgets `repository@digest` names of the image; gives those it forgot."""
         with self._lock:
             record = self._images[image_id]
-            gone = tuple(d for d in record.digests if d.startswith(f"{repository}@"))
+            gone = tuple(d for d in record.digests if d in digests)
             if gone:
                 record = replace(record, digests=tuple(d for d in record.digests if d not in gone))
                 self._database.call(lambda c: c.put("images", record.id, "", json.dumps(asdict(record))))

@@ -139,7 +139,10 @@ async def push(services: Services, request: Request) -> Answer:
 
 async def remove(services: Services, request: Request) -> Reply:
     removed = await services.images.remove(
-        request.params[0], force=query.flag(request, "force"), prune=not query.flag(request, "noprune")
+        request.params[0],
+        force=query.flag(request, "force"),
+        prune=not query.flag(request, "noprune"),
+        platforms=query.platforms(request),
     )
     return reply.json([dict(item) for item in removed])
 
