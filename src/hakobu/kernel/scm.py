@@ -115,6 +115,18 @@ def send(sock: socket.socket, body: bytes, fds: Sequence[int] = ()) -> None:
         os.close(memfd)
 
 
+def write(sock: socket.socket, body: bytes) -> None:
+    """`send` of a short body by write(2) alone, for who has a filter on that may know no sendmsg. SIGPIPE may come."""
+    if len(body) > INLINE_BODY_BYTES:
+        raise OSError(errno.EMSGSIZE, f"write: {len(body)} bytes are too many")
+    os.write(sock.fileno(), _HEADER.pack(0, 0, len(body)) + body)
+
+
+def read(sock: socket.socket) -> bytes:
+    """`receive` by read(2) alone: the body of a short message, empty at the end; descriptors beside it are lost."""
+    return os.read(sock.fileno(), _HEADER.size + INLINE_BODY_BYTES)[_HEADER.size :]
+
+
 def _send_batches(sock: socket.socket, inline: bytes, length: int, fds: list[int], flags: int) -> None:
     for start in range(0, max(len(fds), 1), FDS_PER_PACKET):
         batch = fds[start : start + FDS_PER_PACKET]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from hakobu.kernel import process
 from hakobu.runtime.failure import ProgramNotFound, UserNotFound
-from hakobu.runtime.handshake import hear, receive, say
+from hakobu.runtime.handshake import hear, hear_plainly, say, say_plainly
 from hakobu.runtime.passwd import Identity
 from hakobu.spec.plan import Plan
 from hakobu.spec.step import Json, Place, Step
@@ -95,9 +95,8 @@ def run(child: Child, plan: Plan, executors: Mapping[str, Executor], results: li
             child.index = index
             if index == held:
                 _await_wiring(child)
-                passed = (child.listener_fd,) if child.listener_fd >= 0 else ()
-                say(child.sock, "prepared", passed, results=results, execute=steps[-1][0])
-                hear(child.sock, "start")
+                _tell_prepared(child, results, steps[-1][0])
+                hear_plainly(child.sock, "start")
                 _await_gate(child)
             if step.name in _WIRED or (child.hooked and step.name == "root.pivot"):
                 _await_wiring(child)
@@ -121,6 +120,13 @@ def _held(steps: Sequence[tuple[int, Step]]) -> int:
     return steps[-1][0]
 
 
+def _tell_prepared(child: Child, results: list[Json], execute: int) -> None:
+    if child.listener_fd >= 0:
+        say(child.sock, "prepared", (child.listener_fd,), results=results, execute=execute)
+    else:
+        say_plainly(child.sock, "prepared", results=results, execute=execute)
+
+
 def _await_gate(child: Child) -> None:
     """A filter may be on by now: these calls, `write` for a failure and execve are all that is left."""
     if child.gate_fd >= 0:
@@ -139,7 +145,7 @@ def _leave(number: int, _: object) -> None:
 def _end(child: Child) -> None:
     """Not before the other side has let go: until then a starter may sleep whose memory this is."""
     try:
-        while receive(child.sock) is not None:
+        while os.read(child.sock.fileno(), 1 << 16):
             pass
     finally:
         os._exit(127)
@@ -167,7 +173,7 @@ def _report(child: Child, step: Step, index: int, error: BaseException) -> None:
     if child.failure_fd >= 0:
         os.write(child.failure_fd, json.dumps({"step": step.name, "reason": text, "exit_code": code}).encode())
     try:
-        say(child.sock, "failed", step=step.name, index=index, reason=text, exit_code=code, kind=kind)
+        say_plainly(child.sock, "failed", step=step.name, index=index, reason=text, exit_code=code, kind=kind)
     except BaseException:
         pass
 

@@ -42,6 +42,17 @@ def say(sock: socket.socket, word: str, fds: Sequence[int] = (), **facts: Json) 
     scm.send(sock, json.dumps({"say": word, **facts}).encode(), fds)
 
 
+def say_plainly(sock: socket.socket, word: str, **facts: Json) -> None:
+    """Behind a filter, by a call that every program needs."""
+    scm.write(sock, json.dumps({"say": word, **facts}).encode())
+
+
+def hear_plainly(sock: socket.socket, expected: str) -> None:
+    body = scm.read(sock)
+    if not body or json.loads(body).get("say") != expected:
+        raise HandshakeBroken(f"the other side ended before it said {expected}")
+
+
 def receive(sock: socket.socket) -> scm.Message | None:
     """One message. A side that ends with words of ours unread resets the stream: what it said is still there."""
     try:

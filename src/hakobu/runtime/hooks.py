@@ -19,7 +19,13 @@ from hakobu.spec.step import Json
 Args = Mapping[str, Json]
 
 
-_STATUS = {"create_runtime": "creating", "create_container": "creating", "start_container": "created"}
+# prestart hooks are older than `creating`, and those that there are look for what they were promised
+STATUS = {
+    "prestart": "created",
+    "create_runtime": "creating",
+    "create_container": "creating",
+    "start_container": "created",
+}
 
 
 def run_hooks(args: Args, state: Mapping[str, Json]) -> None:
@@ -77,7 +83,7 @@ def _wait(pid: int, path: str, limit_s: int | None) -> None:
 
 
 def _in_child(child: Child, args: Args) -> None:
-    status = _STATUS.get(str(args.get("kind")), "creating")
+    status = STATUS.get(str(args.get("kind")), "creating")
     run_hooks(args, {"status": status, "pid": os.getpid()})
 
 

@@ -38,7 +38,12 @@ _ROOT_PROPAGATION = {
     "shared": MS_SHARED,
     "rshared": MS_SHARED | MS_REC,
 }
-_OWN_PROPAGATION = {"unbindable": MS_UNBINDABLE, "runbindable": MS_UNBINDABLE}
+_OWN_PROPAGATION = {
+    "shared": MS_SHARED,
+    "rshared": MS_SHARED,
+    "unbindable": MS_UNBINDABLE,
+    "runbindable": MS_UNBINDABLE,
+}
 _STRING_BYTES = 255
 _INSIDE = re.compile(r"/proc/([0-9]+)/root(/.+)")
 DEV_NULL = os.makedev(1, 3)
@@ -405,8 +410,8 @@ def pivot(child: Child, args: Args) -> None:
     Before it the interpreter is sealed: nothing may be imported or opened by name behind this line.
     """
     audit.seal()
-    if args.get("move"):
-        _move_root(child)
+    if args.get("move") or args.get("chroot"):
+        _change_root(child, move=bool(args.get("move")))
         return
     old_fd = openat2(-100, "/", os.O_PATH | os.O_DIRECTORY, resolve=0) if child.root_place else -1
     os.fchdir(child.root_fd)
@@ -421,10 +426,14 @@ def pivot(child: Child, args: Args) -> None:
         mnt.mount_setattr(child.root_fd, b"", AT_EMPTY_PATH, propagation=kind)
 
 
-def _move_root(child: Child) -> None:
-    """Where there is no root to pivot away from (a ramdisk's): weaker, because the old one is covered and not gone."""
+def _change_root(child: Child, *, move: bool) -> None:
+    """Where there is no root to pivot away from (a ramdisk's): weaker, because the old one is covered and not gone.
+
+    Without `move` the mount namespace is the host's, and nothing but the root changes.
+    """
     os.fchdir(child.root_fd)
-    mnt.move_mount(child.root_fd, b"", -100, "/", mnt.MOVE_MOUNT_F_EMPTY_PATH)
+    if move:
+        mnt.move_mount(child.root_fd, b"", -100, "/", mnt.MOVE_MOUNT_F_EMPTY_PATH)
     os.chroot(".")
     os.chdir("/")
 

@@ -67,6 +67,9 @@ def namespaces_enter(child: Child, args: Args) -> None:
     mask = sum(NAMESPACES[t] for t in texts(args, "types") if t not in ("pid", "time"))
     audit.seal()
     process.setns(child.init_pidfd, mask)
+    if not mask & process.CLONE_NEWNS:  # a container in the host's mount namespace has its root by chroot
+        os.fchdir(child.root_fd)
+        os.chroot(".")
     os.chdir("/")
     # what was looked at from outside is of no more use, and nothing of it is left for a working directory to name
     os.close(child.root_fd)
@@ -340,6 +343,8 @@ def _settle(child: Child, kept: int) -> None:
 
 def program_execute(child: Child, args: Args) -> None:
     argv = [os.fsencode(a) for a in texts(args, "args")]
+    if not argv:
+        raise ProgramNotFound("there is nothing to start: process is not set in config.json", 127)
     env: dict[bytes, bytes] = {}
     for setting in texts(args, "env"):
         name, _, value = setting.partition("=")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hakobu.spec.resources import Resources
 from hakobu.spec.step import Json
 
-OCI_VERSION = "1.2.0"
+OCI_VERSION = "1.3.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +227,7 @@ def _given(**values: Json) -> dict[str, Json]:
 def _config_to_json(c: RuntimeConfig) -> dict[str, Json]:
     return {
         "ociVersion": c.oci_version,
-        "process": _process_to_json(c.process),
+        **({"process": _process_to_json(c.process)} if c.process.args else {}),
         "root": {"path": c.root.path, "readonly": c.root.readonly},
         **_given(
             hostname=c.hostname,

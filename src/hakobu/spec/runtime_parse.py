@@ -155,7 +155,8 @@ def _config(o: _Object) -> RuntimeConfig:
     root = o.child("root")
     return RuntimeConfig(
         oci_version=o.text("ociVersion", needed=True),
-        process=_process(o.child("process")),
+        # a container without one can be created and not started
+        process=_process(o.child("process")) if o.raw("process") is not None else Process(args=()),
         root=Root(path=root.text("path", needed=True), readonly=root.flag("readonly")),
         hostname=o.text("hostname"),
         domainname=o.text("domainname"),

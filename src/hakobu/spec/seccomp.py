@@ -2,7 +2,7 @@
 
 `parse_profile` refuses what it does not understand by the field's name, because a rule that is passed over fails
 open. `resolve` is pure: profile, capabilities, machine and kernel version give a `Filter`, which `kernel/seccomp`
-compiles. Listener profiles (SCMP_ACT_NOTIFY, listenerPath) are refused.
+compiles. A listener (SCMP_ACT_NOTIFY) is for those who can give it one: the OCI command line.
 """
 
 import json
@@ -27,6 +27,7 @@ ACTIONS: Final = frozenset(
         "SCMP_ACT_LOG",
     )
 )
+NOTIFY: Final = "SCMP_ACT_NOTIFY"
 OPERATORS: Final = frozenset(
     (
         "SCMP_CMP_NE",
@@ -226,7 +227,7 @@ def _condition(reader: _Reader) -> Condition:
     return Condition(frozenset(reader.texts("caps")), frozenset(reader.texts("arches")), major_minor)
 
 
-def _rule(reader: _Reader) -> Rule:
+def _rule(reader: _Reader, actions: frozenset[str]) -> Rule:
     reader.only("name", "names", "action", "errnoRet", "args", "comment", "includes", "excludes")
     names = reader.texts("names", _MAX_NAMES)
     if name := reader.source.get("name"):
@@ -240,7 +241,7 @@ def _rule(reader: _Reader) -> Rule:
         raise reader.bad("names", "is empty")
     return Rule(
         names,
-        reader.choice("action", ACTIONS),
+        reader.choice("action", actions),
         reader.integer("errnoRet", _MAX_ERRNO),
         tuple(_argument(argument) for argument in reader.objects("args", 64)),
         _condition(reader.child("includes")),
@@ -266,8 +267,12 @@ def _architectures(reader: _Reader) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def parse_profile(value: object) -> Profile:
-    """A profile decoded from JSON, in Docker's or OCI's shape. An empty object is the default profile."""
+def parse_profile(value: object, *, listener: bool = False) -> Profile:
+    """A profile decoded from JSON, in Docker's or OCI's shape. An empty object is the default profile.
+
+    `listener` says that somebody hears of SCMP_ACT_NOTIFY.
+    """
+    actions = ACTIONS | {NOTIFY} if listener else ACTIONS
     reader = _Reader(value, "")
     if not reader.source:
         return default_profile()
@@ -283,10 +288,10 @@ def parse_profile(value: object) -> Profile:
         if flag not in FLAGS:
             raise reader.bad(f"flags[{i}]", f"is not supported: {flag!r}")
     return Profile(
-        reader.choice("defaultAction", ACTIONS),
+        reader.choice("defaultAction", actions),
         reader.integer("defaultErrnoRet", _MAX_ERRNO),
         _architectures(reader),
-        tuple(_rule(rule) for rule in reader.objects("syscalls", _MAX_RULES)),
+        tuple(_rule(rule, actions) for rule in reader.objects("syscalls", _MAX_RULES)),
         flags,
     )
 

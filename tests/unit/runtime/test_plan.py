@@ -63,8 +63,8 @@ def test_a_start_goes_in_the_order_that_keeps_it_sound() -> None:
     order = [
         "cgroup.create", "namespaces.clone", "process.harden", "mounts.isolate", "rootfs.mount", "mount.new",
         "user.resolve", "uts.hostname", "root.pivot", "path.readonly", "path.mask", "root.readonly", "cgroup.join",
-        "keyring.join", "capabilities.bound", "identity.set", "cwd.enter", "signals.reset", "seccomp.install",
-        "capabilities.set", "files.close", "program.execute",
+        "keyring.join", "capabilities.bound", "identity.set", "cwd.enter", "signals.reset", "files.close",
+        "seccomp.install", "capabilities.set", "program.execute",
     ]  # fmt: skip
     places = [made.index(name) for name in order]
     assert places == sorted(places)
@@ -105,12 +105,13 @@ def test_hooks_run_when_the_namespaces_are_there_and_after_the_start() -> None:
     made = plan(config(hooks=Hooks(prestart=hook, create_runtime=hook, create_container=hook, poststart=hook)))
     kinds = [(s.args["kind"], s.place, i) for i, s in enumerate(made.steps) if s.name == "hooks.run"]
     assert [(k, p) for k, p, _ in kinds] == [
+        ("prestart", Place.SHIM),
         ("create_runtime", Place.SHIM),
         ("create_container", Place.CHILD),
         ("poststart", Place.SHIM),
     ]
     assert names(made).index("namespaces.clone") < kinds[0][2]
-    assert kinds[2][2] > names(made).index("program.execute")
+    assert kinds[3][2] > names(made).index("program.execute")
 
 
 @pytest.mark.parametrize(
@@ -126,9 +127,10 @@ def test_a_sysctl_that_would_change_the_host_is_refused(name: str, without: str)
     assert name in refusal.value.message
 
 
-def test_a_container_needs_a_mount_namespace() -> None:
-    with pytest.raises(Invalid):
-        plan(replace(config(linux={"namespaces": (Namespace(type="pid"),)}), hostname=""))
+def test_who_has_the_hosts_mount_namespace_leaves_its_propagation_alone() -> None:
+    made = plan(replace(config(linux={"namespaces": (Namespace(type="pid"),)}), hostname=""))
+    assert "mounts.isolate" not in names(made)
+    assert next(s for s in made.steps if s.name == "root.pivot").args == {"chroot": True}
 
 
 def test_unknown_capabilities_are_named() -> None:
@@ -141,7 +143,7 @@ def test_an_exec_is_confined_by_the_same_steps() -> None:
     configuration = config()
     made = plan_exec("a" * 64, configuration, replace(configuration.process, args=("ps",)), "eA==")
     assert names(made)[:4] == ["namespaces.join", "process.harden", "user.resolve", "namespaces.enter"]
-    tail = ["capabilities.bound", "identity.set", "seccomp.install", "capabilities.set", "files.close"]
+    tail = ["capabilities.bound", "identity.set", "files.close", "seccomp.install", "capabilities.set"]
     assert [n for n in names(made) if n in tail] == tail
     assert made.steps[0].args["types"] == list(ALL)
 

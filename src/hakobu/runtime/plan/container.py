@@ -21,6 +21,8 @@ LINKS = (
     ("/dev/stderr", "/proc/self/fd/2"),
     ("/dev/ptmx", "pts/ptmx"),
 )
+OWN_PROPAGATIONS = ("shared", "rshared", "unbindable", "runbindable")
+"""Those that the container's own root takes on, once the host's is out of sight."""
 _TYPES = frozenset({"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"})
 
 
@@ -64,9 +66,10 @@ def plan_container(config: RuntimeConfig, inputs: RuntimeInputs) -> Plan:
         *_id_maps(config),
         *shim,
         *_net_devices(config),
-        *_hooks("create_runtime", (*config.hooks.prestart, *config.hooks.create_runtime), inputs),
+        *_hooks("prestart", config.hooks.prestart, inputs),
+        *_hooks("create_runtime", config.hooks.create_runtime, inputs),
         _step(Place.CHILD, "process.harden", {}, "prctl", "close_range"),
-        _step(Place.CHILD, "mounts.isolate", {"propagation": _outer(config)}, "mount"),
+        *_isolation(config),
         plan_rootfs(inputs.rootfs, config.root),
         *_file_system(config, inputs),
         plan_user(config.process, before="rootfs"),
@@ -95,6 +98,13 @@ def own_namespaces(config: RuntimeConfig) -> frozenset[str]:
     return frozenset(n.type for n in config.linux.namespaces)
 
 
+def _isolation(config: RuntimeConfig) -> tuple[Step, ...]:
+    """Who has the host's mount namespace, by an OCI configuration's own wish, must not change how it propagates."""
+    if not config.has_namespace("mount"):
+        return ()
+    return (_step(Place.CHILD, "mounts.isolate", {"propagation": _outer(config)}, "mount"),)
+
+
 def _outer(config: RuntimeConfig) -> str:
     """How the host's mounts reach the container while it is made; unbindable is for its own root alone."""
     wanted = config.linux.rootfs_propagation or "rslave"
@@ -107,8 +117,6 @@ def _check(config: RuntimeConfig) -> None:
         if namespace.type not in _TYPES or namespace.type in seen:
             raise Invalid(f"namespace {namespace.type!r} is unknown or twice", field=f"linux.namespaces[{i}]")
         seen.add(namespace.type)
-    if "mount" not in seen:
-        raise Invalid("a container needs a mount namespace of its own", field="linux.namespaces")
     if (config.linux.uid_mappings or config.linux.gid_mappings) and "user" not in seen:
         raise Invalid("id mappings need a user namespace", field="linux.uidMappings")
     if config.linux.intel_rdt:
@@ -188,7 +196,9 @@ def _confinement(inputs: RuntimeInputs) -> Confinement:
 
 def _pivot(config: RuntimeConfig, inputs: RuntimeInputs) -> Step:
     args: dict[str, Json] = {}
-    if config.linux.rootfs_propagation in ("unbindable", "runbindable"):
+    if not config.has_namespace("mount"):
+        return _step(Place.CHILD, "root.pivot", {"chroot": True}, "chroot")
+    if config.linux.rootfs_propagation in OWN_PROPAGATIONS:
         args["propagation"] = config.linux.rootfs_propagation
     if inputs.pivot:
         return _step(Place.CHILD, "root.pivot", args, "pivot_root", "umount2")

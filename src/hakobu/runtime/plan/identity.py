@@ -69,17 +69,25 @@ def plan_identity(process: Process, confinement: Confinement) -> tuple[Step, ...
         _step("capabilities.bound", {"keep": masks["bounding"]}, "prctl"),
         _step("identity.set", _identity_args(process, confinement), "setgroups", "setresgid", "setresuid"),
         _step("cwd.enter", {"path": process.cwd}, "chdir", "getcwd"),
-        _step("program.find", {"name": process.args[0], "path": _search_path(process)}, "newfstatat"),
+        *_find(process),
         _step("signals.reset", {}, "rt_sigaction", "rt_sigprocmask"),
     ]
+    preserve: dict[str, Json] = {"preserve": confinement.preserve_fds} if confinement.preserve_fds else {}
+    # before the filter, which may know nothing of close_range; what is opened later is close-on-exec by itself
+    steps.append(_step("files.close", preserve, "close_range"))
     filter_step = _seccomp(confinement)
     final = _step("capabilities.set", masks, "capset")
     if process.no_new_privileges:
         steps += [_step("privileges.freeze", {}, "prctl"), final, *filter_step]
     else:
         steps += [*filter_step, final]
-    preserve: dict[str, Json] = {"preserve": confinement.preserve_fds} if confinement.preserve_fds else {}
-    return (*steps, _step("files.close", preserve, "close_range"))
+    return tuple(steps)
+
+
+def _find(process: Process) -> tuple[Step, ...]:
+    if not process.args:
+        return ()
+    return (_step("program.find", {"name": process.args[0], "path": _search_path(process)}, "newfstatat"),)
 
 
 def _identity_args(process: Process, confinement: Confinement) -> dict[str, Json]:

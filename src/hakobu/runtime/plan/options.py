@@ -61,6 +61,13 @@ _PROPAGATION = {
 _IGNORED = frozenset({"defaults", "async", "nofail", "newinstance", "nostrictatime", "loud", "silent", "auto"})
 
 
+MOUNT_WORDS: frozenset[str] = _IGNORED.union(
+    _SET, _CLEAR, _ATIME, _RECURSIVE_SET, _RECURSIVE_CLEAR, _RECURSIVE_ATIME, _PROPAGATION,
+    ("bind", "rbind", "idmap", "ridmap", "tmpcopyup"),
+)  # fmt: skip
+"""Words that are understood here; others go to the file system as they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class MountOptions:
     """`recursive_set` are attributes for the whole tree (`rro`); `bind` and `idmap` are 0, 1 or 2 (recursive).
