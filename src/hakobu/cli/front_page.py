@@ -8,7 +8,7 @@ from hakobu import __version__
 from hakobu.cli import help
 from hakobu.cli.failure import BadArguments, BadFlags, Failure, HelpWanted
 from hakobu.cli.front import GLOBAL_FLAGS
-from hakobu.cli.registry import COMMANDS, FOREIGN_GROUPS, GROUPS, PASSED, SAME, names
+from hakobu.cli.registry import FOREIGN_GROUPS, GROUPS, PASSED, home_of, names
 from hakobu.client.error import ClientError
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ def table_of(name: str) -> Command | None:
     """A command's table, its module loaded; None for commands of other parts of the program."""
     if name in PASSED:
         return None
-    module_name, _, function = COMMANDS[SAME.get(name, name)].partition(".")
+    module_name, function = home_of(name)
     module = __import__(f"hakobu.cli.command.{module_name}", fromlist=[function])
     return getattr(module, function.upper())
 

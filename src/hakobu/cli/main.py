@@ -64,7 +64,7 @@ def _front():  # noqa: ANN202
 
 
 def _command(program: str, values: Values, words: list[str]) -> int:
-    from hakobu.cli.registry import COMMANDS, PASSED, SAME, resolve
+    from hakobu.cli.registry import PASSED, home_of, resolve
     from hakobu.cli.session import Session
 
     name, count = resolve(words)
@@ -73,7 +73,7 @@ def _command(program: str, values: Values, words: list[str]) -> int:
         return _front().foreign_command(session, words)
     if name in PASSED:
         return _front().guard(session, lambda: _pass_on(session, PASSED[name][0], words[count:]))
-    module_name, _, function = COMMANDS[SAME.get(name, name)].partition(".")
+    module_name, function = home_of(name)
     module = __import__(f"hakobu.cli.command.{module_name}", fromlist=[function])
     command: Command = getattr(module, function.upper())
     return _run(session, command, getattr(module, function), words[count:])

@@ -25,6 +25,7 @@ COMMANDS = {
     "builder build": "build.build",
     "builder prune": "build.prune",
     "commit": "commit.commit",
+    "completion": "completion.completion",
     "cp": "cp.cp",
     "create": "create.create",
     "diff": "diff.diff",
@@ -41,6 +42,7 @@ COMMANDS = {
     "login": "login.login",
     "logout": "login.logout",
     "logs": "logs.logs",
+    "man": "man.man",
     "pause": "each.pause",
     "port": "port.port",
     "ps": "ps.ps",
@@ -198,6 +200,10 @@ PASSED = {
 }
 
 
+# Called by programs, not by people: in no list and no help.
+HIDDEN = {"__complete": "completion.complete"}
+
+
 def resolve(words: list[str]) -> tuple[str, int]:
     """The command a line begins with, and how many words name it; ("", 0) where there is none."""
     for count in (2, 1):
@@ -205,9 +211,15 @@ def resolve(words: list[str]) -> tuple[str, int]:
         if len(words) < count:
             continue
         name = ALIASES.get(name, name)
-        if name in COMMANDS or name in SAME or name in PASSED:
+        if name in COMMANDS or name in SAME or name in PASSED or name in HIDDEN:
             return name, count
     return "", 0
+
+
+def home_of(name: str) -> tuple[str, str]:
+    """Module and function of a command."""
+    module, _, function = (HIDDEN.get(name) or COMMANDS[SAME.get(name, name)]).partition(".")
+    return module, function
 
 
 def names() -> list[str]:

@@ -23,8 +23,9 @@ from hakobu.errors import HakobuError
 
 ROOT = Path(__file__).parent / "corpus"
 HERE = "/corpus"
-ABOVE = "/above"
 """What stands for the case's own folder in what is recorded."""
+ABOVE = "/above"
+"""What stands there for the folder above it."""
 
 
 @dataclass(frozen=True, slots=True)
