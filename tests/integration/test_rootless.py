@@ -224,3 +224,22 @@ def test_the_first_app_comes_up_and_goes(user: OrdinaryUser) -> None:
     finally:
         user.hakobu(*compose, "down")
     assert user.out("ps", "-aq") == ""
+
+
+def test_doctor_names_what_is_closed_and_the_command_that_opens_it(isolated_session: None) -> None:
+    with ordinary_user() as user:
+        assert user.hakobu("doctor").returncode == 0
+        os.chmod("/dev/net/tun", 0o600)  # the session's own node
+        answer = user.hakobu("doctor", check=False)
+        assert answer.returncode == 1
+        assert "sudo chmod 0666 /dev/net/tun" in answer.stdout
+        answer = user.hakobu("ps", check=False)
+        assert answer.returncode == 1
+        assert "slirp4netns could not connect the network namespace" in answer.stderr
+        assert "sudo chmod 0666 /dev/net/tun" in answer.stderr
+
+
+def test_doctor_speaks_to_root_of_both() -> None:
+    told = subprocess.run([sys.executable, "-m", "hakobu.cli.main", "doctor"], capture_output=True, text=True)
+    assert told.returncode == 0
+    assert "An engine of root's:" in told.stdout and "Engines of ordinary users:" in told.stdout

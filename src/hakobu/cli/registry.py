@@ -197,6 +197,7 @@ PASSED = {
     "explain": ("hakobu.cli.explain", "Show what a command does, step by step, down to the system calls"),
     "image bootstrap": ("hakobu.bootstrap.command", "Build a base image from a distribution's packages"),
     "daemon": ("hakobu.cli.daemon", "Run the engine in the foreground"),
+    "doctor": ("hakobu.cli.doctor", "Say what is missing on this machine, and what mends it"),
 }
 
 

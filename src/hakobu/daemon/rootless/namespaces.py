@@ -67,11 +67,11 @@ def make(folder: str, driver: drivers.Driver, log_fd: int) -> Namespaces:
     try:
         _expect(ours, "made")
         for kind, lines in (("uid", maps.uid), ("gid", maps.gid)):
-            _write_map(pid, kind, lines, maps.subordinate)
+            write_map(pid, kind, lines, subordinate=maps.subordinate)
         ours.send(b"mapped")
         _expect(ours, "ready")
         fds = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _TYPES]
-        running = _start(driver, (fds[0], fds[2]), pid, log_fd)
+        running = _start(driver, pid, log_fd)
         return Namespaces(fds[0], fds[1], fds[2], running, maps.subordinate)
     finally:
         ours.close()
@@ -156,7 +156,8 @@ def _bind_resolver(path: str) -> None:
         mount.mount(path, os.path.realpath("/etc/resolv.conf", strict=True), None, _MS_BIND)
 
 
-def _write_map(pid: int, kind: str, lines: tuple[Line, ...], subordinate: bool) -> None:
+def write_map(pid: int, kind: str, lines: tuple[Line, ...], *, subordinate: bool) -> None:
+    """By the helper that may write more than one id, or as user_namespaces(7) lets a process write its own."""
     if subordinate:
         words = [str(number) for line in lines for number in line]
         done = subprocess.run([f"new{kind}map", str(pid), *words], capture_output=True, text=True, check=False)
@@ -176,13 +177,16 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _start(driver: drivers.Driver, fds: tuple[int, int], pid: int, log_fd: int) -> "subprocess.Popen[bytes]":
-    """Returns when the namespace has its way out."""
+def _start(driver: drivers.Driver, pid: int, log_fd: int) -> "subprocess.Popen[bytes]":
+    """Returns when the namespace of process `pid` has its way out.
+
+    The namespaces are named by a process inside of them: pasta joins the user namespace first, from where it may
+    not look at the keeper's descriptors any more.
+    """
     ready_fd, told_fd = os.pipe()
-    user, network = (f"/proc/{os.getpid()}/fd/{fd}" for fd in fds)
     try:
         running = subprocess.Popen(
-            drivers.command(driver, user, network, told_fd),
+            drivers.command(driver, pid, told_fd),
             stdin=subprocess.DEVNULL,
             stdout=log_fd,
             stderr=log_fd,
