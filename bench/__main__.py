@@ -16,7 +16,22 @@ from pathlib import Path
 
 from bench.engine import DOCKER, ROOT
 from bench.figure import Figure
-from bench.row import client, crash, execution, latency, load, memory, port, printing, start
+from bench.row import (
+    client,
+    crash,
+    crowd,
+    event,
+    execution,
+    latency,
+    listing,
+    load,
+    memory,
+    port,
+    printing,
+    pull,
+    start,
+    transfer,
+)
 from bench.world import World, world
 
 # in this order: the idle engine is measured before it has run anything
@@ -35,6 +50,11 @@ ROWS: dict[str, Callable[[World], list[Figure]]] = {
     "printing": printing.measure,
     "latency": latency.measure,
     "crash": crash.measure,
+    "ps": listing.measure,
+    "events": event.measure,
+    "transfer": transfer.measure,
+    "pull": pull.measure,
+    "crowd": crowd.measure,
 }
 
 

@@ -54,25 +54,51 @@ def large_archive(target: Path, name: str, size_bytes: int, *, block_bytes: int 
             for number in range(size_bytes // block_bytes):
                 _add(tar, f"block{number}", os.urandom(1 << 20) * (block_bytes >> 20))
         else:
-            for path in _files(size_bytes):
-                tar.add(path, arcname=str(path).lstrip("/"), recursive=False)
-    with layer.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+            _add_files(tar, _files(size_bytes))
+    _pack(target, name, [layer])
+
+
+def layered_archive(target: Path, name: str, size_bytes: int, layers: int) -> None:
+    """The same of real files, in `layers` layers."""
+    files = _files(size_bytes)
+    paths: list[Path] = []
+    for number in range(layers):
+        path = target.with_suffix(f".layer{number}")
+        with tarfile.open(path, "w") as tar:
+            _add_files(tar, files[number::layers])
+        paths.append(path)
+    _pack(target, name, paths)
+
+
+def _add_files(tar: tarfile.TarFile, files: list[Path]) -> None:
+    for path in files:
+        tar.add(path, arcname=str(path).lstrip("/"), recursive=False)
+
+
+def _pack(target: Path, name: str, layers: list[Path]) -> None:
+    """The layers, which are removed, with their configuration and manifest as `docker save` writes them."""
+    digests: list[str] = []
+    for layer in layers:
+        with layer.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
     config = json.dumps(
         {
             "architecture": "amd64",
             "os": "linux",
             "config": {"Cmd": ["true"]},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
         }
     ).encode()
     config_name = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = [{"Config": config_name, "RepoTags": [f"{name}:latest"], "Layers": [f"{digest}/layer.tar"]}]
+    names = [f"{digest}/layer.tar" for digest in digests]
+    manifest = [{"Config": config_name, "RepoTags": [f"{name}:latest"], "Layers": names}]
     with tarfile.open(target, "w") as tar:
         _add(tar, "manifest.json", json.dumps(manifest).encode())
         _add(tar, config_name, config)
-        tar.add(layer, arcname=f"{digest}/layer.tar")
-    layer.unlink()
+        for layer, arcname in zip(layers, names, strict=True):
+            tar.add(layer, arcname=arcname)
+    for layer in layers:
+        layer.unlink()
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

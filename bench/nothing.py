@@ -12,6 +12,7 @@ _ID = "0" * 64
 _VERSION = {"ApiVersion": "1.51", "MinAPIVersion": "1.24", "Version": "0", "Os": "linux", "Arch": "amd64"}
 _ROUTES: tuple[tuple[str, str, int, object], ...] = (
     ("GET", r"/version", 200, _VERSION),
+    ("GET", r"/containers/json", 200, []),
     ("POST", r"/containers/create", 201, {"Id": _ID, "Warnings": []}),
     ("GET", r"/containers/[^/]+/json", 200, {"Id": _ID, "Config": {"Tty": False}, "State": {"Running": True}}),
     ("POST", r"/containers/[^/]+/exec", 201, {"Id": _ID}),
