@@ -100,6 +100,7 @@ FLAGS: tuple[Flag, ...] = (
     _w("oom-score-adjust", "int", "OOM score of the daemon"),
     _w("pidfile", "str", "File for the daemon's pid", short="p"),
     _w("raw-logs", "bool", "Timestamps of the daemon's log without colours"),
+    _w("registries", "str", "File that names mirrors of registries (default /etc/hakobu/registries.toml)"),
     _w("registry-mirror", "list", "Mirror of Docker Hub", key="registry-mirrors"),
     _w("rootless", "bool", "Run as an ordinary user, in namespaces of their own (what a user's engine does anyway)"),
     _w(

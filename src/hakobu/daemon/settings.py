@@ -290,6 +290,7 @@ def _engine(read: _Reader, instance: Instance, debug: bool, environment: Mapping
         shutdown_timeout_s=read.number("shutdown-timeout", 15),
         mirrors=read.list("registry-mirror"),
         insecure_registries=read.list("insecure-registry"),
+        registries=read.text("registries"),
         max_downloads=read.number("max-concurrent-downloads", 3),
         max_uploads=read.number("max-concurrent-uploads", 5),
         max_download_attempts=read.number("max-download-attempts", 5),

@@ -56,6 +56,7 @@ class EngineConfig:
     shutdown_timeout_s: int = 15
     mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
+    registries: str = ""
     max_downloads: int = 3
     max_uploads: int = 5
     max_download_attempts: int = 5

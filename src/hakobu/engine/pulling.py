@@ -75,9 +75,7 @@ class _Target:
 
     async def open_layer(self, diff_id: Digest, layer: Descriptor) -> Sink:
         stores = self._stores
-        return _Inflow(
-            LayerInflow(stores.content, stores.snapshots, stores.pool, self._threads, layer.digest, diff_id), layer
-        )
+        return _Inflow(LayerInflow(stores.content, stores.snapshots, stores.pool, self._threads, layer, diff_id), layer)
 
     def is_current(self, resolved: Resolved) -> bool:
         record = self._stores.images.find(str(resolved.reference))
@@ -121,6 +119,12 @@ class _Inflow:
 
     def __init__(self, inflow: LayerInflow, layer: Descriptor) -> None:
         self._inflow, self._layer = inflow, layer
+
+    async def resume(self) -> int:
+        try:
+            return await self._inflow.resume()
+        except WorkerFailed as error:
+            raise self._translated(error) from error
 
     async def write(self, data: bytes) -> None:
         try:

@@ -9,6 +9,7 @@ from hakobu.errors import Invalid
 from hakobu.registry.credentials import Credentials
 from hakobu.registry.endpoint import RegistrySettings
 from hakobu.registry.login import log_in
+from hakobu.registry.mirrors import read_mirrors
 from hakobu.registry.remote import describe, documents
 from hakobu.registry.search import search
 from hakobu.spec.reference import DEFAULT_DOMAIN, Reference
@@ -18,10 +19,13 @@ _HUB_SERVERS = ("", "https://index.docker.io/v1/", "index.docker.io", "docker.io
 _SEARCH_KEYS = frozenset({"is-automated", "is-official", "stars"})
 _MAX_HITS = 100
 DEFAULT_HITS = 25
+REGISTRIES = "/etc/hakobu/registries.toml"
 
 
 def registry_settings(config: EngineConfig) -> RegistrySettings:
+    """Reads the file of mirrors; one that was named must be there. Raises `BadRegistries`."""
     return RegistrySettings(
+        mirrors_of=read_mirrors(config.registries or REGISTRIES, required=bool(config.registries)),
         mirrors=config.mirrors,
         insecure=config.insecure_registries,
         max_downloads=config.max_downloads,

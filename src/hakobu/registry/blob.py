@@ -20,6 +20,10 @@ from hakobu.spec.descriptor import Descriptor
 class Sink(Protocol):
     """Where a blob's bytes go. Ends with exactly one of `finish` (which verifies the digest) and `abandon`."""
 
+    async def resume(self) -> int:
+        """Called first: how many bytes of the blob it has already, from an earlier run. Raises `BlobMismatch`."""
+        ...
+
     async def write(self, data: bytes) -> None: ...
     async def finish(self) -> None:
         """Raises `BlobMismatch`, or what unpacking ran into."""
@@ -45,13 +49,18 @@ async def fetch_blob(
     url = f"/v2/{path}/blobs/{descriptor.digest}"
     for whole in (1, 2):
         sink = await open_sink()
+        finishing = False
         try:
-            await _transfer(session, url, descriptor, sink, attempts, on_bytes)
+            have = await sink.resume()
+            await _transfer(session, url, descriptor, sink, have, attempts, on_bytes)
             if on_complete is not None:
                 on_complete()
+            finishing = True
             await sink.finish()
             return
         except BlobMismatch:
+            if not finishing:
+                await sink.abandon()
             if whole == 2:
                 raise
         except BaseException:
@@ -64,10 +73,11 @@ async def _transfer(
     url: str,
     descriptor: Descriptor,
     sink: Sink,
+    have: int,
     attempts: int,
     on_bytes: Callable[[int], None] | None,
 ) -> None:
-    have = failed = 0
+    failed = 0
     while have < descriptor.size:
         before = have
         try:
@@ -113,6 +123,9 @@ class MemorySink:
     def __init__(self, descriptor: Descriptor) -> None:
         self._descriptor = descriptor
         self._parts: list[bytes] = []
+
+    async def resume(self) -> int:
+        return 0
 
     async def write(self, data: bytes) -> None:
         self._parts.append(data)

@@ -57,7 +57,7 @@ def may_ask(endpoint: Endpoint, realm: str) -> bool:
 
 def may_send_credentials(endpoint: Endpoint, realm: str) -> bool:
     host, ours = (urlsplit(realm).hostname or "").lower(), endpoint.host.lower()
-    if not may_ask(endpoint, realm) or endpoint.mirror:
+    if not may_ask(endpoint, realm) or not endpoint.takes_credentials:
         return False
     if host == ours:
         return True

@@ -5,8 +5,8 @@ gives with `http://`; nothing a registry says can lead there.
 """
 
 import ipaddress
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from hakobu.spec.reference import DEFAULT_DOMAIN
@@ -17,11 +17,20 @@ _HUB_INDEX = "index.docker.io"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`url` has no trailing slash; `verify` False accepts any certificate; `mirror` gets no credentials."""
+    """`url` has no trailing slash; `verify` False accepts any certificate.
+
+    A `mirror` gets no credentials unless it is `trusted` with them; `prefix` stands before its repositories' names.
+    """
 
     url: str
     verify: bool = True
     mirror: bool = False
+    trusted: bool = False
+    prefix: str = ""
+
+    @property
+    def takes_credentials(self) -> bool:
+        return self.trusted or not self.mirror
 
     @property
     def host(self) -> str:
@@ -38,7 +47,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class RegistrySettings:
-    """What the daemon's configuration says: mirrors of Docker Hub, and registries without (proper) TLS.
+    """What the daemon's configuration says: `mirrors` of Docker Hub, `mirrors_of` any registry, and those without TLS.
 
     A blob of more than `chunk_bytes` is uploaded in parts of that size.
     """
@@ -49,15 +58,17 @@ class RegistrySettings:
     max_uploads: int = 5
     attempts: int = 5
     chunk_bytes: int = 32 << 20
+    mirrors_of: Mapping[str, tuple[Endpoint, ...]] = field(default_factory=dict[str, tuple[Endpoint, ...]])
     certificates: tuple[str, ...] = ("/etc/hakobu/certs.d", "/etc/docker/certs.d")
 
 
 def endpoints(domain: str, settings: RegistrySettings, *, for_push: bool = False) -> tuple[Endpoint, ...]:
-    """At least one. Mirrors are for reading from Docker Hub only, as with dockerd."""
+    """At least one; the registry itself is last. Mirrors are for reading only."""
+    named = () if for_push else settings.mirrors_of.get(domain, ())
     if domain != DEFAULT_DOMAIN:
-        return _direct(domain, settings)
+        return (*named, *_direct(domain, settings))
     mirrors = () if for_push else settings.mirrors
-    found: list[Endpoint] = []
+    found: list[Endpoint] = list(named)
     for mirror in mirrors:
         url = mirror.rstrip("/")
         if "://" not in url:

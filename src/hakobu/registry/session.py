@@ -67,7 +67,8 @@ class Session:
         name: str,
         trust: "ssl.SSLContext | bool" = True,
     ) -> None:
-        self._http, self.endpoint, self._credentials, self._scopes = http, endpoint, credentials, tuple(scopes)
+        self._http, self.endpoint, self._credentials = http, endpoint, credentials
+        self._scopes = tuple(_prefixed(scope, endpoint.prefix) for scope in scopes)
         self._name, self._trust = name, trust
         self._offline, self.identity_token = False, ""
         self._challenge: Challenge | None = None
@@ -88,7 +89,7 @@ class Session:
         """Learns whether anybody is there, of a registry of the first version; credentials go along from here on."""
         async with self._once("GET", f"{self.endpoint.url}/v1/_ping", {}, None):
             pass
-        if self._credentials.username and not self.endpoint.mirror:
+        if self._credentials.username and self.endpoint.takes_credentials:
             self._authorization = _basic(self._credentials)
 
     async def login(self) -> None:
@@ -117,7 +118,7 @@ class Session:
         accept_status: frozenset[int] = frozenset(),
     ) -> "AsyncGenerator[aiohttp.ClientResponse, None]":
         """One request with its redirects, and one renewal of the token. Statuses from 400 on raise."""
-        url = path if "://" in path else f"{self.endpoint.url}{path}"
+        url = path if "://" in path else f"{self.endpoint.url}{self._placed(path)}"
         for attempt in (1, 2):
             async with self._follow(method, url, headers or {}, body) as response:
                 if response.status == 401 and attempt == 1:
@@ -131,6 +132,10 @@ class Session:
             await self._renew(used)
             if hasattr(body, "__anext__"):  # it is used up; whoever sends it has another, and a token that counts
                 raise Transient(f"{self._name}: the registry wanted a new token in the middle of an upload")
+
+    def _placed(self, path: str) -> str:
+        prefix = self.endpoint.prefix
+        return f"/v2/{prefix}{path[3:]}" if prefix and path.startswith("/v2/") and len(path) > 4 else path
 
     @contextlib.asynccontextmanager
     async def _follow(
@@ -190,7 +195,7 @@ class Session:
                 await self._authorize(self._challenge)
 
     async def _authorize(self, challenge: Challenge) -> None:
-        mine = Credentials() if self.endpoint.mirror else self._credentials
+        mine = self._credentials if self.endpoint.takes_credentials else Credentials()
         if challenge.scheme == "basic":
             if not mine.username:
                 raise Unauthorized("no basic auth credentials")
@@ -347,6 +352,10 @@ async def pause_before(attempt: int, asked_s: float) -> None:
     """Exponential with jitter (0.2, 0.4, 0.8 … s), or what the registry asked for, at most a minute."""
     own = 0.2 * 2 ** (attempt - 1) * (0.75 + random.random() / 2)
     await asyncio.sleep(min(max(own, asked_s), _LONGEST_WAIT_S))
+
+
+def _prefixed(scope: str, prefix: str) -> str:
+    return scope.replace("repository:", f"repository:{prefix}/", 1) if prefix else scope
 
 
 def _basic(credentials: Credentials) -> str:

@@ -4,17 +4,20 @@ Invariant: a file below `blobs/` has the content its name says, whole and on the
 hashed on the way, compared, synced, and renamed into place. Whatever fails before leaves nothing.
 """
 
+import contextlib
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from hakobu.errors import HakobuError, Kind
 from hakobu.kernel.sync import begin_writing
-from hakobu.spec.digest import Digest
+from hakobu.spec.digest import Digest, is_hex_id
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+PARTIAL_S = 7 * 24 * 3600
 _BEGIN_BYTES = 8 << 20
 """So much of a blob, and its way to the disk begins: the sync at the end then has little left to wait for."""
 
@@ -38,13 +41,16 @@ class NoSuchBlob(HakobuError):
 class Ingest:
     """One blob on its way in: write, then `commit`. Left without a commit, nothing stays."""
 
-    def __init__(self, directory: str) -> None:
-        self.path = f"{directory}/ingest/{secrets.token_hex(8)}"
+    def __init__(self, directory: str, partial_of: Digest | None = None) -> None:
+        name = f"{partial_of.hex}." if partial_of is not None else ""
+        self.path = f"{directory}/ingest/{name}{secrets.token_hex(8)}"
         self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._hash = hashlib.sha256()
         self._begun = 0
         self.size = 0
         self.done = False
+        self.cut_off = False
+        """Set by who saw the source end too early: what came so far is then kept as a partial blob."""
 
     def write(self, data: bytes | memoryview) -> None:
         self._hash.update(data)
@@ -76,7 +82,7 @@ class Content:
 
     def __init__(self, directory: str) -> None:
         self._directory = self.directory = directory
-        for name in ("blobs/sha256", "ingest"):
+        for name in ("blobs/sha256", "ingest", "partial"):
             os.makedirs(f"{directory}/{name}", mode=0o700, exist_ok=True)
         layout = f"{directory}/oci-layout"
         if not os.path.exists(layout):
@@ -114,15 +120,39 @@ class Content:
         return data
 
     @contextmanager
-    def ingest(self) -> Generator[Ingest]:
-        """Unless `commit` was called on it, nothing of it stays."""
-        incoming = Ingest(self._directory)
+    def ingest(self, partial_of: Digest | None = None) -> Generator[Ingest]:
+        """Unless `commit` was called on it, nothing of it stays; but see `Ingest.cut_off`."""
+        incoming = Ingest(self._directory, partial_of)
         try:
             yield incoming
         finally:
             incoming.close()
-            if not incoming.done:
+            if incoming.cut_off and partial_of is not None and incoming.size:
+                self._keep(incoming.path, partial_of.hex)
+            elif not incoming.done:
                 os.unlink(incoming.path)
+
+    def _keep(self, path: str, name: str) -> None:
+        """A part of a blob, for whoever fetches it next; the longer one of two stays."""
+        target = f"{self._directory}/partial/{name}"
+        if os.path.exists(target) and os.stat(target).st_size >= os.stat(path).st_size:
+            os.unlink(path)
+            return
+        os.rename(path, target)
+
+    def take_partial(self, digest: Digest) -> int:
+        """A descriptor of what an earlier run had of a blob, now the caller's alone; -1 where there is nothing.
+
+        Nothing vouches for it: who goes on from it must still compare the digest of the whole.
+        """
+        path = f"{self._directory}/partial/{digest.hex}"
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return -1
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        return fd
 
     def commit(self, incoming: Ingest, expected: Digest | None = None) -> Digest:
         digest = incoming.digest
@@ -154,9 +184,29 @@ class Content:
             yield Digest.from_hex(name)
 
     def clean(self) -> None:
-        """What an interrupted ingest left; only when nothing is being ingested (the daemon's start)."""
+        """What an interrupted ingest left; only when nothing is being ingested (the daemon's start).
+
+        Parts of blobs with a known digest are kept for a week.
+        """
         for name in os.listdir(f"{self._directory}/ingest"):
-            os.unlink(f"{self._directory}/ingest/{name}")
+            path, blob = f"{self._directory}/ingest/{name}", name.partition(".")[0]
+            if is_hex_id(blob) and os.stat(path).st_size:
+                self._keep(path, blob)
+            else:
+                os.unlink(path)
+        for name in os.listdir(f"{self._directory}/partial"):
+            path = f"{self._directory}/partial/{name}"
+            if os.stat(path).st_mtime < time.time() - PARTIAL_S:
+                os.unlink(path)
+
+    def forget_partials(self) -> int:
+        """Bytes freed."""
+        freed = 0
+        for name in os.listdir(f"{self._directory}/partial"):
+            with contextlib.suppress(FileNotFoundError):
+                freed += os.stat(f"{self._directory}/partial/{name}").st_size
+                os.unlink(f"{self._directory}/partial/{name}")
+        return freed
 
     def write_index(self, index: bytes) -> None:
         """`index.json` is generated from the database; readers see the old one or the new one."""

@@ -11,6 +11,7 @@ import os
 from concurrent.futures import Executor
 from typing import Any, cast
 
+from hakobu.spec.descriptor import Descriptor
 from hakobu.spec.digest import Digest
 from hakobu.store.content import Content
 from hakobu.store.pool import WorkerPool
@@ -20,7 +21,10 @@ _PIPE_BYTES = 1 << 20
 
 
 class LayerInflow:
-    """Made on the event loop that writes to it; the worker is waited for in a thread of `threads`."""
+    """Made on the event loop that writes to it; the worker is waited for in a thread of `threads`.
+
+    What was written stays as a part of the blob when it is abandoned; `resume` begins with it.
+    """
 
     def __init__(
         self,
@@ -28,9 +32,10 @@ class LayerInflow:
         snapshots: Snapshots,
         pool: WorkerPool,
         threads: Executor,
-        blob: Digest,
+        blob: Descriptor,
         diff_id: Digest,
     ) -> None:
+        self._content, self._blob = content, blob
         self._snapshots, self._loop = snapshots, asyncio.get_running_loop()
         read_fd, self._write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(read_fd, True)
@@ -39,7 +44,8 @@ class LayerInflow:
         args = {
             "oci_dir": content.directory,
             "snapshots_dir": snapshots.directory,
-            "digest": str(blob),
+            "digest": str(blob.digest),
+            "size": blob.size,
             "diff_id": str(diff_id),
         }
 
@@ -50,6 +56,22 @@ class LayerInflow:
                 os.close(read_fd)
 
         self._job = self._loop.run_in_executor(threads, work)
+
+    async def resume(self) -> int:
+        """Feeds the worker what an earlier run had; how many bytes of the blob that is."""
+        fd = await self._loop.run_in_executor(None, self._content.take_partial, self._blob.digest)
+        if fd < 0:
+            return 0
+        fed = 0
+        try:
+            if os.fstat(fd).st_size > self._blob.size:
+                return 0
+            while block := await self._loop.run_in_executor(None, os.read, fd, _PIPE_BYTES):
+                await self.write(block)
+                fed += len(block)
+        finally:
+            os.close(fd)
+        return fed
 
     async def write(self, data: bytes) -> None:
         view = memoryview(data)

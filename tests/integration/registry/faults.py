@@ -4,8 +4,10 @@ Speaks just enough HTTP/1.1 for that: one request a connection.
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 
@@ -18,6 +20,7 @@ class Faults:
     times: int = 1
     method: str = ""
     skip: int = 0
+    stall_bytes: int = 400_000
     log: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     def hit(self, path: str, method: str) -> bool:
@@ -53,6 +56,28 @@ async def proxy(port: int, faults: Faults) -> AsyncIterator[int]:
         for task in tuple(tasks):
             task.cancel()
         await asyncio.sleep(0.1)
+
+
+@contextlib.contextmanager
+def proxy_thread(port: int, faults: Faults) -> Iterator[int]:
+    """The same beside a test that does not run in a loop itself."""
+    ready: concurrent.futures.Future[int] = concurrent.futures.Future()
+    loop = asyncio.new_event_loop()
+    end = asyncio.Event()
+
+    async def run() -> None:
+        async with proxy(port, faults) as found:
+            ready.set_result(found)
+            await end.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    thread.start()
+    try:
+        yield ready.result()
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join()
+        loop.close()
 
 
 async def _handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, faults: Faults) -> None:
@@ -91,6 +116,8 @@ async def _handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, po
             if hit and faults.kind == "close" and sent > 10_000:
                 writer.transport.abort()
                 return
+            if hit and faults.kind == "stall" and sent > faults.stall_bytes:
+                await asyncio.Event().wait()
             if hit and faults.kind == "lie":
                 block = bytes(len(block))
             writer.write(block)

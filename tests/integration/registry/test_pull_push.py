@@ -104,6 +104,9 @@ class KeptLayer:
     def __init__(self, keeper: Keeper, diff_id: Digest, layer: Descriptor) -> None:
         self.keeper, self.diff_id, self.layer, self.data = keeper, diff_id, layer, b""
 
+    async def resume(self) -> int:
+        return 0
+
     async def write(self, data: bytes) -> None:
         self.data += data
 

@@ -28,6 +28,7 @@ class Feed:
     def __init__(self, fd: int, note_fd: int = -1) -> None:
         self._fd: Final = fd
         self._note_fd: Final = note_fd
+        self.ended = False
         self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
@@ -40,6 +41,7 @@ class Feed:
             return
         while block := self._read():
             yield block
+        self.ended = True
 
     def _body(self) -> Iterator[Block]:
         note = self._note

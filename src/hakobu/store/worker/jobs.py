@@ -4,6 +4,7 @@ Descriptors belong to the message and are closed behind the job. Nothing here kn
 facts for the daemon to record.
 """
 
+import errno
 import os
 import secrets
 import stat
@@ -115,12 +116,18 @@ def load(args: Args, fds: Sequence[int], progress: Progress) -> object:
 def unpack(args: Args, fds: Sequence[int], progress: Progress) -> object:
     """One layer from `fds` (see `Feed`) into a new directory, its blob kept by the way. Returns digests and sizes.
 
-    `digest` and `diff_id`, where given, are what it must turn out to be; else nothing of it stays.
+    `digest` and `diff_id`, where given, are what it must turn out to be; else nothing of it stays. What ends before
+    `size` bytes, where that is given, is kept as a part of the blob.
     """
     content = Content(args["oci_dir"])
     blob, diff_id = (Digest.parse(args[key]) if args.get(key) else None for key in ("digest", "diff_id"))
-    with content.ingest() as incoming, closing(Feed(*fds)) as feed:
-        facts = loading.unpack(iter(feed), feed.stop, args["snapshots_dir"], incoming)
+    with content.ingest(blob) as incoming, closing(Feed(*fds)) as feed:
+        try:
+            facts = loading.unpack(iter(feed), feed.stop, args["snapshots_dir"], incoming)
+        except Exception as error:
+            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+            incoming.cut_off = feed.ended and incoming.size < args.get("size", 0) and not full
+            raise
         try:
             if blob is not None and incoming.digest != blob:
                 raise DigestMismatch(blob, incoming.digest)
