@@ -179,7 +179,7 @@ def read_file(root_fd: int, path: str | bytes, limit_bytes: int = 10 * 1024 * 10
             raise OSError(errno.EINVAL, "openat2: not a regular file", path)
         parts: list[bytes] = []
         size = 0
-        while part := os.read(fd, 1 << 20):
+        while part := os.read(fd, 1 << 16):  # larger ones would be mapped and unmapped
             parts.append(part)
             size += len(part)
             if size > limit_bytes:

@@ -2,8 +2,10 @@
 
 import json
 import os
+from functools import cache
 from typing import cast
 
+from hakobu.kernel import process
 from hakobu.spec.step import Json
 
 STATE = "state"
@@ -44,6 +46,7 @@ def read(dir_fd: int, name: str) -> dict[str, Json] | None:
     return cast("dict[str, Json]", told) if isinstance(told, dict) else None
 
 
+@cache
 def boot_id() -> str:
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
+    """Read once by the launcher, for all its forks."""
+    return process.read_proc("/proc/sys/kernel/random/boot_id").decode().strip()

@@ -42,6 +42,7 @@ class Spawned:
     late: tuple[Step, ...] = ()
     listener_fd: int = -1
     results: list[Json] = field(default_factory=list[Json])
+    starter: Starter | None = None
 
 
 class Spawner:
@@ -97,7 +98,7 @@ class Spawner:
                 raise
             raise StepFailed("handshake", f"the container's first process ended early: {error}") from None
         held = (self._execute_index, self._late, self._listener_fd, self._results)
-        return Spawned(pid, self._pidfd, sock, self._master_fd, *held)
+        return Spawned(pid, self._pidfd, sock, self._master_fd, *held, starter=self._starter)
 
     def abandon(self) -> None:
         """Undoes what `begin` has set going; nothing is to be done after a `spawn` that failed."""
@@ -202,8 +203,8 @@ def _tell(sock: socket.socket, word: str, fds: Sequence[int] = ()) -> None:
 
 def _verify(pid: int, expect: Mapping[str, Json]) -> None:
     """The kernel's own word on the child: a capability or a filter set by mistake fails open, so look from outside."""
-    with open(f"/proc/{pid}/status", "rb") as file:
-        lines = dict(line.split(b":", 1) for line in file.read().splitlines() if b":" in line)
+    status = process.read_proc(f"/proc/{pid}/status")
+    lines = dict(line.split(b":", 1) for line in status.splitlines() if b":" in line)
     for key, wanted in expect.items():
         have = int(lines[key.encode()], 16 if key.startswith("Cap") else 10)
         if have != wanted:
@@ -229,5 +230,7 @@ def release(spawned: Spawned) -> None:
         raise StepFailed("handshake", f"no word of the container's execve: {error}") from None
     finally:
         sock.close()
+        if spawned.starter is not None:
+            spawned.starter.reap()
     if message is not None:
         raise failed(json.loads(message.body))

@@ -76,34 +76,39 @@ class Starter:
         self.sock, theirs = scm.pair()
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.is_ours = not sibling
-        self._ended = False
+        self._ended = self._reaped = False
         self.pid = process.clone3_sibling(0, borrow=False) if sibling else os.fork()
         if self.pid == 0:
-            _live(theirs)
+            _live(theirs, container=sibling)
         theirs.close()
 
     def end(self) -> None:
         """Kills it, wherever it is; may be called twice. From here on it runs no instruction, reaped or not."""
-        if self._ended:
-            return
-        self._ended = True
-        os.kill(self.pid, signal.SIGKILL)
-        if self.is_ours:
+        if not self._ended:
+            self._ended = True
+            os.kill(self.pid, signal.SIGKILL)
+
+    def reap(self) -> None:
+        """Once it was ended; for who has the time. What is not ours, its parent reaps."""
+        if self.is_ours and not self._reaped:
+            self._reaped = True
             os.waitpid(self.pid, 0)
 
     def close(self) -> None:
         self.end()
+        self.reap()
         self.sock.close()
 
 
-def _live(sock: socket.socket) -> None:
-    """Never returns."""
+def _live(sock: socket.socket, *, container: bool) -> None:
+    """Never returns. Where it is for a container, it has time; an exec comes a moment later, and needs less."""
     try:
         process.set_parent_death_signal(signal.SIGKILL)
         # objects of the shim stay behind in this memory: none of them may be finalised and close a number anew
         gc.disable()
         process.close_all_except({sock.fileno()})
-        ahead.look_at(ahead.Use.CHILD)
+        if container:
+            ahead.look_at(ahead.Use.CHILD)
         rehearse()
         if (message := scm.receive(sock)) is not None:
             _Work(sock, message).do()
