@@ -54,8 +54,8 @@ def page(program: str, table: Command, version: str) -> str:
     full = f"{program} {table.name}"
     lines = [_head(full.replace(" ", "-"), version), ".SH NAME\n"]
     lines.append(f"{escape(full.replace(' ', '-'))} \\- {escape(table.short)}\n.SH SYNOPSIS\n")
-    for form in table.usage.split("\n"):
-        lines.append(f".B {escape(full)}\n{escape(form)}\n.br\n" if form else f".B {escape(full)}\n.br\n")
+    forms = [f".B {escape(full)}\n" + (f"{escape(form)}\n" if form else "") for form in table.usage.split("\n")]
+    lines.append(".br\n".join(forms))
     if table.about:
         lines.append(f".SH DESCRIPTION\n.nf\n{escape(table.about)}\n.fi\n")
     if any(not flag.hidden for flag in table.flags):

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 CP = Command(
     "cp",
-    "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n[OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
-    "Copy files between a container and this machine",
+    "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n[OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH\n"
+    "[OPTIONS] CONTAINER:SRC_PATH CONTAINER:DEST_PATH",
+    "Copy files between containers and this machine",
     least=2,
     most=2,
     aliases=("container cp", "cp"),
@@ -49,8 +50,8 @@ def cp(session: Session, values: Values, arguments: list[str]) -> int:
     if not target:
         raise Failure("destination can not be empty")
     if source_container and target_container:
-        raise Failure("copying between containers is not supported")
-    if source_container:
+        _between(session, values, (source_container, source), (target_container, target))
+    elif source_container:
         _from_container(session, values, source_container, source, target)
     elif target_container:
         _to_container(session, values, source, target_container, target)
@@ -126,6 +127,29 @@ def _local_target(target: str, stat: Json, source: str) -> tuple[str, str]:
     return folder, os.path.basename(plain)
 
 
+# From one container to another
+
+
+def _between(session: Session, values: Values, source: tuple[str, str], target: tuple[str, str]) -> None:
+    """One stream through this process; nothing is unpacked here. Rules of names as to and from this machine."""
+    from hakobu.cli.retar import with_root
+
+    containers = session.engine.containers
+    path = _followed(session, *source) if values.on("follow-link") else source[1]
+    place, found = _resolved(session, *target)
+    response, stat = containers.get_archive(source[0], path)
+    with response:
+        is_dir = _is_dir(stat)
+        if found is not None and _is_dir(found):
+            folder = place
+            base = str(stat.get("name") or os.path.basename(path.rstrip("/")))
+            name = "." if is_dir and _ends_with_dot(path) else base
+        else:
+            folder, name = _new_place(place, found, is_dir)
+        containers.put_archive(target[0], folder, with_root(iter(response), name, keep_ids=values.on("archive")))
+    _told(session, values, int(stat.get("size") or 0), ":".join(target))
+
+
 # To a container
 
 
@@ -176,6 +200,11 @@ def _remote_target(path: str, source: str, target: str, found: Json | None) -> t
     base = os.path.basename(os.path.abspath(path.rstrip("/") or "/")) or "/"
     if found is not None and _is_dir(found):
         return target, "." if is_dir and _ends_with_dot(source) else base
+    return _new_place(target, found, is_dir)
+
+
+def _new_place(target: str, found: Json | None, is_dir: bool) -> tuple[str, str]:
+    """Directory and name of a target that is no directory yet."""
     if found is not None:
         if is_dir:
             raise Failure("cannot copy directory")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hakobu.cli.each import for_each
 from hakobu.cli.failure import Failure
-from hakobu.cli.table import MANY, Command
+from hakobu.cli.kind import DURATION, STRING
+from hakobu.cli.table import MANY, Command, Flag
 from hakobu.client.error import EngineError
 
 TYPE_CHECKING = False
@@ -31,6 +32,10 @@ WAIT = Command(
     least=1,
     most=MANY,
     aliases=("container wait", "wait"),
+    flags=(
+        Flag("condition", "", STRING, "Wait for: not-running, next-exit, removed or healthy", "not-running"),
+        Flag("timeout", "", DURATION, "Give up after this time (healthy)"),
+    ),
 )
 RENAME = Command(
     "rename",
@@ -50,6 +55,9 @@ TAG = Command(
 )
 
 
+_CONDITIONS = ("not-running", "next-exit", "removed", "healthy")
+
+
 def pause(session: Session, values: Values, arguments: list[str]) -> int:
     return for_each(session, arguments, session.engine.containers.pause)
 
@@ -59,10 +67,18 @@ def unpause(session: Session, values: Values, arguments: list[str]) -> int:
 
 
 def wait(session: Session, values: Values, arguments: list[str]) -> int:
-    containers = session.engine.containers
+    containers, condition = session.engine.containers, values.text("condition")
+    if condition not in _CONDITIONS:
+        raise Failure(f"invalid condition: {condition}: must be one of {', '.join(_CONDITIONS)}")
+    if values.number("timeout") and condition != "healthy":
+        raise Failure("--timeout goes with --condition healthy only")
 
     def status(name: str) -> str:
-        return str(containers.wait(name).result()[0])
+        if condition == "healthy":
+            from hakobu.cli.readiness import wait_ready
+
+            return wait_ready(session, name, timeout_s=values.number("timeout") / 1e9, health_only=True)
+        return str(containers.wait(name, "" if condition == "not-running" else condition).result()[0])
 
     return for_each(session, arguments, status)
 

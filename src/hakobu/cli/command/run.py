@@ -53,6 +53,8 @@ def _told(session: Session, message: str, status: int) -> Failure:
 def _check(values: Values) -> None:
     if values.on("detach") and values.texts("attach"):
         raise Failure("conflicting options: cannot specify both --attach and --detach")
+    if values.on("wait") and not values.on("detach"):
+        raise Failure("--wait goes with --detach: without it, run waits until the container ends")
     if values.on("tty") and values.on("interactive") and not values.on("detach"):
         from hakobu.cli.terminal import is_terminal
 
@@ -83,8 +85,22 @@ def _run(session: Session, values: Values, arguments: list[str]) -> int:
     if detached:
         session.engine.containers.start(container)
         session.line(container)
+        if values.on("wait"):
+            return _until_ready(session, container, values.number("wait-timeout") / 1e9)
         return 0
     return _attached(session, values, body, container)
+
+
+def _until_ready(session: Session, container: str, timeout_s: float) -> int:
+    """It runs, whatever comes of the waiting: a failure to get ready is status 1 and no misuse of `run`."""
+    from hakobu.cli.readiness import NotReady, wait_ready
+
+    try:
+        wait_ready(session, container, timeout_s=timeout_s)
+    except NotReady as e:
+        session.error(e.message)
+        raise Silent(1) from None
+    return 0
 
 
 def _attached(session: Session, values: Values, body: Json, container: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hakobu.cli.failure import Failure
 from hakobu.cli.kind import BOOL, STRING
+from hakobu.cli.option.flags import WAIT_FLAGS
 from hakobu.cli.table import MANY, Command, Flag
 from hakobu.client.error import ClientError
 
@@ -25,12 +26,15 @@ START = Command(
         Flag("checkpoint-dir", "", STRING, "Folder of the checkpoints, where it is not the engine's own"),
         Flag("detach-keys", "", STRING, "Keys that leave an attached terminal"),
         Flag("interactive", "i", BOOL, "Give it our standard input"),
+        *WAIT_FLAGS,
     ),
 )
 
 
 def start(session: Session, values: Values, arguments: list[str]) -> int:
     if values.on("attach") or values.on("interactive"):
+        if values.on("wait"):
+            raise Failure("conflicting options: cannot specify both --wait and --attach or --interactive")
         if len(arguments) > 1:
             raise Failure("you cannot start and attach multiple containers at once")
         return _attached(session, values, arguments[0])
@@ -38,6 +42,7 @@ def start(session: Session, values: Values, arguments: list[str]) -> int:
     if checkpoint and len(arguments) > 1:
         raise Failure("you cannot restore multiple containers at once")
     failed: list[str] = []
+    started: list[str] = []
     for name in arguments:
         try:
             session.engine.containers.start(name, checkpoint=checkpoint, checkpoint_dir=values.text("checkpoint-dir"))
@@ -45,7 +50,13 @@ def start(session: Session, values: Values, arguments: list[str]) -> int:
             session.error(str(e))
             failed.append(name)
             continue
+        started.append(name)
         session.line(name)
+    if values.on("wait"):
+        from hakobu.cli.readiness import wait_ready
+
+        for name in started:
+            wait_ready(session, name, timeout_s=values.number("wait-timeout") / 1e9)
     if failed:
         raise Failure(f"Error: failed to start containers: {', '.join(failed)}")
     return 0

@@ -163,9 +163,15 @@ LOGS_AND_HEALTH = (
 )
 
 CREATE_FLAGS = IDENTITY + PROCESS + RESOURCES + ISOLATION + NETWORKING + STORAGE + LOGS_AND_HEALTH
+# Ours: until a container is healthy, or running where it has no health check.
+WAIT_FLAGS = (
+    Flag("wait", "", BOOL, "Come back when it is ready: healthy, or running where it has no health check"),
+    Flag("wait-timeout", "", DURATION, "Give up waiting after this time"),
+)
 RUN_FLAGS = (
     *CREATE_FLAGS,
     Flag("detach", "d", BOOL, "Run in the background and print the container's ID"),
     Flag("detach-keys", "", STRING, "Keys that leave an attached terminal"),
     Flag("sig-proxy", "", BOOL, "Pass signals on to the container", True),
+    *WAIT_FLAGS,
 )

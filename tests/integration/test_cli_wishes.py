@@ -1,0 +1,196 @@
+"""What docker's users asked for: waiting for readiness, copies between containers, rehearsed prunes, debug."""
+
+import re
+
+import pytest
+
+pytestmark = [pytest.mark.root]
+SLEEP = ("busybox", "sleep", "1000")
+
+
+@pytest.fixture(autouse=True)
+def cleared(engine):
+    yield
+    engine.remove_all()
+
+
+def failed(engine, *argv):
+    done = engine.hakobu(*argv, check=False)
+    assert done.returncode != 0, done.stdout
+    return done
+
+
+HEALTH = ("--health-interval", "100ms", "--health-start-interval", "100ms", "--health-retries", "50")
+
+
+def test_run_waits_until_healthy(engine):
+    engine.hakobu(
+        "run",
+        "-d",
+        "--wait",
+        "--name",
+        "cw",
+        *HEALTH,
+        "--health-cmd",
+        "test -e /ok",
+        "busybox",
+        "sh",
+        "-c",
+        "sleep .5; touch /ok; sleep 1000",
+    )
+    assert engine.hakobu("inspect", "-f", "{{.State.Health.Status}}", "cw").stdout == "healthy\n"
+    assert engine.hakobu("wait", "--condition", "healthy", "cw").stdout == "healthy\n"
+
+
+def test_start_waits_until_running(engine):
+    engine.hakobu("create", "--name", "cw", *SLEEP)
+    assert engine.hakobu("start", "--wait", "cw").stdout == "cw\n"
+    assert engine.hakobu("inspect", "-f", "{{.State.Running}}", "cw").stdout == "true\n"
+    assert "has no health check to wait for" in failed(engine, "wait", "--condition", "healthy", "cw").stderr
+
+
+def test_waiting_ends_where_it_will_not_get_ready(engine):
+    done = failed(engine, "run", "-d", "--wait", "--name", "cw", *HEALTH[:-1], "1", "--health-cmd", "false", *SLEEP)
+    assert "container cw is unhealthy" in done.stderr and done.returncode == 1
+    done = failed(
+        engine,
+        "run",
+        "-d",
+        "--wait",
+        "--name",
+        "cx",
+        "--health-cmd",
+        "true",
+        "--health-interval",
+        "1h",
+        "busybox",
+        "sh",
+        "-c",
+        "exit 3",
+    )
+    assert "container cx is exited (3) and not ready" in done.stderr
+    done = failed(
+        engine,
+        "run",
+        "-d",
+        "--wait",
+        "--wait-timeout",
+        "300ms",
+        "--name",
+        "cy",
+        "--health-cmd",
+        "true",
+        "--health-interval",
+        "1h",
+        *SLEEP,
+    )
+    assert "container cy was not ready after 0.3 s (running, health: starting)" in done.stderr
+
+
+def test_wait_for_removal(engine):
+    engine.hakobu("run", "-d", "--rm", "--name", "cw", "busybox", "sh", "-c", "sleep .3; exit 4")
+    assert engine.hakobu("wait", "--condition", "removed", "cw").stdout == "4\n"
+    assert engine.hakobu("ps", "-aq").stdout == ""
+
+
+def test_copies_between_containers(engine, tmp_path):
+    files = "mkdir -p /d/sub; echo one >/d/sub/f; ln -s f /d/sub/l; ln /d/sub/f /d/hard; chown 7:8 /d/sub/f"
+    make = f"{files}; truncate -s 5M /d/sparse; sleep 1000"
+    engine.hakobu(
+        "run", "-d", "--wait", "--name", "ca", "--health-cmd", "test -e /d/sparse", *HEALTH, "busybox", "sh", "-c", make
+    )
+    engine.hakobu("run", "-d", "--name", "cb", "busybox", "sh", "-c", "mkdir /there; sleep 1000")
+    look = ("exec", "cb", "sh", "-c")
+    engine.hakobu("cp", "-a", "ca:/d", "cb:/there")
+    seen = "cat /there/d/sub/f; readlink /there/d/sub/l; stat -c '%u:%g %h' /there/d/sub/f; stat -c %s /there/d/sparse"
+    assert (
+        engine.hakobu(
+            *look,
+            seen,
+        ).stdout
+        == "one\nf\n7:8 2\n5242880\n"
+    )
+    engine.hakobu("cp", "ca:/d", "cb:/new")
+    assert engine.hakobu(*look, "ls /new; cat /new/hard").stdout.split() == ["hard", "sparse", "sub", "one"]
+    engine.hakobu("cp", "ca:/d/.", "cb:/there")
+    assert engine.hakobu(*look, "cat /there/sub/f").stdout == "one\n"
+    engine.hakobu("cp", "ca:/d/sub/f", "cb:/there/g")
+    assert engine.hakobu(*look, "cat /there/g; stat -c %u:%g /there/g").stdout == "one\n0:0\n"
+    engine.hakobu("stop", "-t", "0", "ca", "cb")
+    engine.hakobu("cp", "ca:/d/sub/f", "cb:/stopped")
+    engine.hakobu("cp", "cb:/stopped", str(tmp_path / "copied"))
+    assert "no such directory" in failed(engine, "cp", "ca:/d/sub/f", "cb:/nowhere/").stderr
+    assert "cannot copy directory" in failed(engine, "cp", "ca:/d", "cb:/stopped").stderr
+    assert "o such container" in failed(engine, "cp", "ca:/d", "zz:/").stderr
+
+
+def listed(text: str, title: str) -> list[str]:
+    found = re.search(rf"{title}:\n((?:.+\n)+)", text)
+    return sorted(row.split(" ")[-1] for row in found[1].splitlines()) if found else []
+
+
+def test_a_rehearsed_prune_names_what_the_real_one_removes(engine):
+    engine.hakobu("run", "--name", "gone", "--label", "x=1", "busybox", "sh", "-c", "echo data >/f")
+    engine.hakobu("create", "--name", "made", *SLEEP)
+    engine.hakobu("run", "-d", "--name", "kept", "-v", "used:/v", *SLEEP)
+    engine.hakobu("network", "create", "idle")
+    engine.hakobu("volume", "create", "named")
+    engine.hakobu("create", "--name", "with", "-v", "/anon", "busybox")
+    anonymous = engine.hakobu("inspect", "-f", "{{(index .Mounts 0).Name}}", "with").stdout.strip()
+    engine.hakobu("rm", "with")
+
+    dry = engine.hakobu("container", "prune", "--dry-run").stdout
+    assert listed(dry, "Would delete Containers") == ["gone", "made"]
+    assert listed(
+        engine.hakobu("container", "prune", "--dry-run", "--filter", "label=x").stdout, "Would delete Containers"
+    ) == ["gone"]
+    assert listed(
+        engine.hakobu("container", "prune", "--dry-run", "--filter", "label!=x").stdout, "Would delete Containers"
+    ) == ["made"]
+    assert (
+        listed(
+            engine.hakobu("container", "prune", "--dry-run", "--filter", "until=1h").stdout, "Would delete Containers"
+        )
+        == []
+    )
+    assert listed(engine.hakobu("network", "prune", "--dry-run").stdout, "Would delete Networks") == ["idle"]
+    assert listed(engine.hakobu("volume", "prune", "--dry-run").stdout, "Would delete Volumes") == [anonymous]
+    assert listed(engine.hakobu("volume", "prune", "-a", "--dry-run").stdout, "Would delete Volumes") == sorted(
+        [anonymous, "named"]
+    )
+    assert listed(engine.hakobu("image", "prune", "-a", "--dry-run").stdout, "Would delete Images") == []
+    every = engine.hakobu("system", "prune", "--volumes", "--dry-run").stdout
+    assert listed(every, "Would delete Networks") == ["idle"] and "Total reclaimable space:" in every
+
+    # Nothing of it is gone; then all of it.
+    assert set(engine.hakobu("ps", "-a", "--format", "{{.Names}}").stdout.split()) == {"gone", "made", "kept"}
+    real = engine.hakobu("system", "prune", "--volumes", "-f").stdout
+    assert len(listed(real, "Deleted Containers")) == 2
+    assert listed(real, "Deleted Networks") == ["idle"] and listed(real, "Deleted Volumes") == [anonymous]
+    assert set(engine.hakobu("ps", "-a", "--format", "{{.Names}}").stdout.split()) == {"kept"}
+    engine.hakobu("volume", "rm", "named")
+    engine.hakobu("rm", "-f", "kept")
+    engine.hakobu("volume", "rm", "used")
+
+
+def test_debug_sees_the_containers_processes_network_and_files(engine):
+    engine.hakobu(
+        "run",
+        "-d",
+        "--name",
+        "cd",
+        "--hostname",
+        "inside",
+        "busybox",
+        "sh",
+        "-c",
+        "echo secret >/file; exec sleep 4321",
+    )
+    assert "sleep 4321" in engine.hakobu("debug", "cd", "ps").stdout
+    assert engine.hakobu("debug", "cd", "cat", "/proc/1/root/file").stdout == "secret\n"
+    address = engine.hakobu("inspect", "-f", "{{.NetworkSettings.Networks.bridge.IPAddress}}", "cd").stdout.strip()
+    assert address in engine.hakobu("debug", "cd", "ip", "addr").stdout
+    assert engine.hakobu("ps", "-aq").stdout.count("\n") == 1
+    assert failed(engine, "debug", "cd", "sh", "-c", "exit 9").returncode == 9
+    engine.hakobu("stop", "-t", "0", "cd")
+    assert "is not running" in failed(engine, "debug", "cd", "true").stderr
