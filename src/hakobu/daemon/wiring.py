@@ -198,6 +198,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         records,
         endpoints,
         roots.rootfs,
+        roots.layers,
         instance.container_dir,
         tree,
         f"{instance.data_root}/cache",

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hakobu.engine import listing, logs, pausing
+from hakobu.engine import links, listing, logs, pausing
 from hakobu.engine.announce import container_event
 from hakobu.engine.commit import Committer
 from hakobu.engine.copying import Copier
@@ -123,7 +123,8 @@ class ContainerService:
 
     async def remove(self, ref: str, *, force: bool = False, volumes: bool = False, link: bool = False) -> None:
         if link:
-            raise NotALink(ref)
+            await links.remove(ref, self.records)
+            return
         await self.remover.remove(ref, force=force, volumes=volumes)
 
     async def wait(self, ref: str, condition: Literal["not-running", "next-exit", "removed"]) -> Wait:
@@ -137,7 +138,8 @@ class ContainerService:
         self, *, all: bool = False, limit: int = -1, size: bool = False, filters: Filters | None = None
     ) -> Sequence[ListedContainer]:
         chosen = listing.select(self.records, all=all, limit=limit, filters=filters or {}, ancestors=self.ancestors)
-        return [ListedContainer(c, await self.copier.size(c) if size else None) for c in chosen]
+        linked = links.names(self.records)
+        return [ListedContainer(c, await self.copier.size(c) if size else None, linked.get(c.id, ())) for c in chosen]
 
     async def size(self, ref: str) -> ContainerSize:
         return await self.copier.size(self.records.get(ref))
@@ -275,13 +277,6 @@ class ContainerService:
 
     async def plan_for(self, spec: ContainerSpec) -> Plan:
         return self.foresee(self.creator.foresee(spec))
-
-
-class NotALink(HakobuError):
-    kind = Kind.INVALID
-
-    def __init__(self, ref: str) -> None:
-        super().__init__(f"{ref} is not a link: legacy container links are not kept as objects of their own")
 
 
 class NoPlan(HakobuError):

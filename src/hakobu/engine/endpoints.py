@@ -8,11 +8,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from hakobu.engine import links
 from hakobu.engine.config import NetworkConfig
 from hakobu.engine.netbook import NetBook
 from hakobu.engine.records import Records
 from hakobu.engine.thread import OneThread
-from hakobu.errors import HakobuError, Invalid
+from hakobu.errors import HakobuError
 from hakobu.network import files, naming
 from hakobu.network import ports as published
 from hakobu.network.service import Networking
@@ -180,15 +181,11 @@ class Endpoints:
 
     def _links(self, container: Container) -> tuple[tuple[str, str], ...]:
         """Legacy links on the default bridge: address, and the names it answers to."""
-        found: list[tuple[str, str]] = []
-        for link in container.spec.links:
-            ref, _, alias = link.partition(":")
-            target = self._records.get(ref)
-            if not target.endpoints or target.state.status is not Status.RUNNING:
-                raise Invalid(f"Cannot link to a non running container: /{target.name} AS /{container.name}/{alias}")
-            names = dict.fromkeys((alias or target.name, target.hostname, target.name))
-            found.append((target.endpoints[0].ipv4, " ".join(names)))
-        return tuple(found)
+        found = links.running(container, self._records)
+        return tuple(
+            (link.address, " ".join(dict.fromkeys((link.alias, link.target.hostname, link.target.name))))
+            for link in found
+        )
 
     def _resolv_conf(self, container: Container) -> str:
         spec, config = container.spec, self._config

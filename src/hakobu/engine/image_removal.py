@@ -70,7 +70,7 @@ class ImageRemover:
 
     async def prune(self, wanted: Callable[[ImageRecord], bool], *, named: bool) -> tuple[Told, int]:
         """Images without a container and, unless `named`, without a name; bytes freed."""
-        used = {c.image_id for c in self._records}
+        used = {i for c in self._records for i in c.images}
         told: Told = []
         gone: list[ImageRecord] = []
         for record in self._stores.images.all():
@@ -135,7 +135,7 @@ class ImageRemover:
         return tuple(Reference.parse(text) for text in (*self._stores.images.tags_of(image_id), *record.digests))
 
     def _users(self, image_id: str) -> list[Container]:
-        return [c for c in self._records if c.image_id == image_id]
+        return [c for c in self._records if image_id in c.images]
 
     def _check(self, record: ImageRecord, *, force: bool, references: bool) -> None:
         if self._children(record):

@@ -67,7 +67,7 @@ class ImageService:
         return replace(image, manifests=manifests_of(content, images, record, self._users)) if manifests else image
 
     def _users(self, image_id: str) -> tuple[str, ...]:
-        return tuple(c.id for c in self._records if c.image_id == image_id)
+        return tuple(c.id for c in self._records if image_id in c.images)
 
     def _image(self, record: ImageRecord) -> Image:
         config, comment = self._document(record)

@@ -6,7 +6,7 @@ What must be looked up (an image's root, other containers' pids, devices of the 
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from hakobu.engine.merge import process_env
 from hakobu.errors import Invalid
 from hakobu.kernel import capability
 from hakobu.runtime import defaults
-from hakobu.spec.container import Container, Limits, Mount, ResolvedMount
+from hakobu.spec.container import Container, FileSystem, Limits, Mount, ResolvedMount
 from hakobu.spec.resources import BlockIO, Cpu, DeviceRule, Memory, Resources, ThrottleDevice, WeightDevice
 from hakobu.spec.runtime_config import (
     CapabilitySets,
@@ -39,6 +39,7 @@ class Surroundings:
     """What the configuration depends on beside the container itself.
 
     `joined` maps a namespace type to the path of one to join; `held` are the capabilities the engine holds;
+    `layers` gives an image's directories; `shared` where a running container has this volume's memory, if one has;
     `cgroup_path` is below the instance's parent; `directory` is the container's own on the host.
     """
 
@@ -50,6 +51,9 @@ class Surroundings:
     cpus: int
     joined: dict[str, str]
     shm_source: str = ""
+    link_env: tuple[str, ...] = ()
+    layers: Callable[[str], tuple[str, ...]] = lambda _: ()
+    shared: Callable[[ResolvedMount], str] = lambda _: ""
     last_gid: int = defaults.LAST_GID
 
 
@@ -63,7 +67,7 @@ def runtime_config(container: Container, around: Surroundings) -> RuntimeConfig:
         root=Root(path="rootfs", readonly=spec.security.read_only_rootfs),
         hostname="" if _shares_uts(container) else container.hostname,
         domainname="" if _shares_uts(container) else spec.domain_name,
-        mounts=(*_base_mounts(container, around), *_own_files(container, around), *_user_mounts(container)),
+        mounts=(*_base_mounts(container, around), *_further_mounts(container, around)),
         linux=Linux(
             namespaces=_namespaces(container, around),
             devices=tuple(_device_nodes(spec.limits)),
@@ -116,7 +120,7 @@ def _process(container: Container, around: Surroundings) -> Process:
     return Process(
         args=argv,
         cwd=container.working_dir or "/",
-        env=_env(container),
+        env=_env(container, around.link_env),
         terminal=spec.tty,
         user=User(name=container.user, group_names=spec.groups),
         rlimits=_rlimits(container, around),
@@ -126,11 +130,11 @@ def _process(container: Container, around: Surroundings) -> Process:
     )
 
 
-def _env(container: Container) -> tuple[str, ...]:
+def _env(container: Container, link_env: tuple[str, ...]) -> tuple[str, ...]:
     base = [DEFAULT_PATH, f"HOSTNAME={container.hostname}"]
     if container.spec.tty:
         base.append("TERM=xterm")
-    return process_env(base, container.env)
+    return process_env((*base, *link_env), container.env)
 
 
 def _capabilities(container: Container, around: Surroundings) -> tuple[str, ...]:
@@ -253,16 +257,20 @@ def _own_files(container: Container, around: Surroundings) -> Iterator[ConfigMou
             )
 
 
-def _user_mounts(container: Container) -> Iterator[ConfigMount]:
-    """Parents before children, whatever order they were given in."""
+def _further_mounts(container: Container, around: Surroundings) -> Sequence[ConfigMount]:
+    """Parents before children, whatever order they were given in: a volume at /etc still shows the hosts file."""
     asked = {os.path.normpath(m.target): m for m in container.spec.mounts}
-    for mount in sorted(container.mounts, key=lambda m: m.target.count("/")):
-        yield _user_mount(mount, asked.get(os.path.normpath(mount.target)))
+    users = [_user_mount(m, asked.get(os.path.normpath(m.target)), around) for m in container.mounts]
+    return sorted((*_own_files(container, around), *users), key=lambda m: m.destination.count("/"))
 
 
-def _user_mount(mount: ResolvedMount, asked: Mount | None) -> ConfigMount:
+def _user_mount(mount: ResolvedMount, asked: Mount | None, around: Surroundings) -> ConfigMount:
     if mount.kind == "tmpfs":
         return _tmpfs(mount, asked)
+    if mount.kind == "image":
+        return _image(mount, around.layers(mount.image_id))
+    if mount.file_system is not None:
+        return _foreign(mount, mount.file_system, around.shared(mount))
     options = ["bind" if asked is not None and asked.non_recursive else "rbind"]
     options.append(mount.propagation or "rprivate")
     if not mount.read_write:
@@ -270,6 +278,24 @@ def _user_mount(mount: ResolvedMount, asked: Mount | None) -> ConfigMount:
         if asked is not None and asked.kind == "bind" and not asked.read_only_non_recursive:
             options.append("rro")
     return ConfigMount(destination=mount.target, type="bind", source=mount.source, options=tuple(options))
+
+
+def _foreign(mount: ResolvedMount, system: FileSystem, shared: str) -> ConfigMount:
+    """A volume with options. A file system in memory is one for all who have it: the first one's is bound."""
+    options = [o for o in system.options.split(",") if o]
+    if not mount.read_write:
+        options.append("ro")
+    if system.is_bind:
+        return ConfigMount(destination=mount.target, type="bind", source=system.device, options=("rbind", *options))
+    if shared:
+        read_only = ("ro",) if not mount.read_write else ()
+        return ConfigMount(destination=mount.target, type="bind", source=shared, options=("rbind", *read_only))
+    return ConfigMount(destination=mount.target, type=system.type, source=system.device, options=tuple(options))
+
+
+def _image(mount: ResolvedMount, layers: tuple[str, ...]) -> ConfigMount:
+    options = (f"lowerdir={':'.join(layers)}", "ro", *((f"subpath={mount.subpath}",) if mount.subpath else ()))
+    return ConfigMount(destination=mount.target, type="overlay", source="overlay", options=options)
 
 
 def _tmpfs(mount: ResolvedMount, asked: Mount | None) -> ConfigMount:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from hakobu.engine import links
 from hakobu.engine.config import EngineConfig
 from hakobu.engine.endpoints import Endpoints
 from hakobu.engine.failures import NotRunning
@@ -22,13 +23,14 @@ from hakobu.kernel import seccomp, userns
 from hakobu.kernel.cgroup import Cgroup, Tree
 from hakobu.runtime.plan import RuntimeInputs, plan_container, plan_exec
 from hakobu.spec import seccomp as profiles
-from hakobu.spec.container import Container
+from hakobu.spec.container import Container, ResolvedMount
 from hakobu.spec.plan import Plan
 from hakobu.spec.resources import Resources, parse_resources
 from hakobu.spec.rootfs import Rootfs
 from hakobu.spec.runtime_config import RuntimeConfig
 from hakobu.spec.step import Json, Step
 
+_IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _INITS = ("/usr/bin/docker-init", "/usr/bin/tini-static", "/usr/bin/tini", "/usr/bin/catatonit")
 
 
@@ -50,6 +52,7 @@ class Planner:
     records: Records
     endpoints: Endpoints
     rootfs: Callable[[Container], Rootfs]
+    layers: Callable[[str], tuple[str, ...]]
     directory_of: Callable[[str], str]
     tree: Tree
     cache_dir: str
@@ -139,8 +142,23 @@ class Planner:
             cpus=os.cpu_count() or 1,
             joined=self._joined(container),
             shm_source=self._shm(container),
+            link_env=self._link_env(container),
+            layers=self.layers,
+            shared=lambda mount: self._shared(container, mount),
             last_gid=userns.last_id("gid"),
         )
+
+    def _shared(self, container: Container, mount: ResolvedMount) -> str:
+        """Where another running container has this volume, if its file system is in memory."""
+        if mount.file_system is None or mount.file_system.type not in _IN_MEMORY:
+            return ""
+        holders = ((c, m) for c in self.records for m in c.mounts if m.volume == mount.volume)
+        running = ((c.state.pid, m.target) for c, m in holders if c.state.pid and c.id != container.id)
+        return next((f"/proc/{pid}/root{target}" for pid, target in running), "")
+
+    def _link_env(self, container: Container) -> tuple[str, ...]:
+        """Told as it is now: also to an exec, whose container may be linked to one that has ended."""
+        return links.environment(container, links.known(container, self.records)) if container.spec.links else ()
 
     def _joined(self, container: Container) -> dict[str, str]:
         """Namespaces of other containers, by the pid of their init."""

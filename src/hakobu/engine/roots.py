@@ -7,14 +7,16 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from hakobu.engine.records import Records
 from hakobu.errors import HakobuError, Invalid
 from hakobu.kernel import mountinfo
 from hakobu.runtime.defaults import INIT_LAYER
-from hakobu.spec.container import Container, Mount, ResolvedMount
+from hakobu.spec.container import Container, FileSystem, Mount, ResolvedMount
 from hakobu.spec.digest import Digest, is_hex_id
 from hakobu.spec.rootfs import Rootfs
+from hakobu.spec.volume import Volume
 from hakobu.store.open import Stores
 from hakobu.store.snapshots import has_failed
 
@@ -115,9 +117,26 @@ class ContainerRoots:
                     kind="tmpfs", target=os.path.normpath(mount.target), read_write=not mount.read_only
                 )
             case "image":
-                raise Invalid("mounts of type image are not supported", field="Mounts")
+                return self._image(mount)
             case "volume":
                 return await self._volume(container, mount, made)
+
+    def _image(self, mount: Mount) -> ResolvedMount:
+        """Its layers are mounted read-only; it stays for as long as a container mounts it."""
+        record = self._stores.images.get(mount.source)
+        return ResolvedMount(
+            kind="image",
+            target=os.path.normpath(mount.target),
+            source=mount.source,
+            read_write=False,
+            image_id=record.id,
+            subpath=mount.subpath,
+        )
+
+    def layers(self, image_id: str) -> tuple[str, ...]:
+        """Directories on the host, from top to bottom."""
+        snapshots = self._stores.snapshots
+        return tuple(f"{snapshots.directory}/{path}" for path in snapshots.layer_paths(self._diff_ids(image_id)))
 
     def _bind(self, mount: Mount) -> ResolvedMount:
         if not os.path.exists(mount.source):
@@ -151,6 +170,8 @@ class ContainerRoots:
         if is_new:
             made.append(volume.name)
             self._volume_event("create", volume.name, volume.driver)
+        if volume.options:
+            return await _foreign(volume, mount)
         source = volume.mountpoint
         if not mount.no_copy and not mount.subpath and not os.listdir(source):
             await self._copy_up(container, mount.target, source)
@@ -181,7 +202,7 @@ class ContainerRoots:
             "lower": list(rootfs.lower),
             "upper": rootfs.upper,
             "work": rootfs.work,
-            "mounts": [[m.source, m.target] for m in container.mounts if m.kind in ("bind", "volume")],
+            "mounts": [[_on_disk(m), m.target] for m in container.mounts if m.kind in ("bind", "volume")],
         }
 
     async def remove_anonymous(self, mounts: Sequence[ResolvedMount]) -> None:
@@ -194,16 +215,45 @@ class ContainerRoots:
 
 
 def _with(mount: ResolvedMount, read_write: bool, mode: str) -> ResolvedMount:
+    return replace(mount, mode=mode or mount.mode, read_write=read_write)
+
+
+async def _foreign(volume: Volume, mount: Mount) -> ResolvedMount:
+    """A volume that is a file system of its own (or a directory elsewhere): nothing is copied into it."""
+    options = await _with_addresses(volume.options.get("o", ""))
+    if mount.subpath:
+        raise Invalid(f"subpath is not supported of a volume with options: {volume.name}", field="Mounts")
     return ResolvedMount(
-        kind=mount.kind,
-        target=mount.target,
-        source=mount.source,
-        volume=mount.volume,
-        driver=mount.driver,
-        mode=mode or mount.mode,
-        read_write=read_write,
-        propagation=mount.propagation,
+        kind="volume",
+        target=os.path.normpath(mount.target),
+        source=volume.mountpoint,
+        volume=volume.name,
+        driver=volume.driver,
+        mode=_mode_of(mount) or "z",
+        read_write=not mount.read_only,
+        file_system=FileSystem(volume.options["type"], volume.options["device"], options),
     )
+
+
+async def _with_addresses(options: str) -> str:
+    """`addr=` of a network file system by number, as the kernel wants it."""
+    found: list[str] = []
+    for option in options.split(","):
+        name, _, host = option.partition("=")
+        if name == "addr" and host:
+            try:
+                host = (await asyncio.get_running_loop().getaddrinfo(host, None))[0][4][0]
+            except OSError as error:
+                raise Invalid(f"error resolving passed in network volume address: {error}", field="Mounts") from error
+            option = f"addr={host}"
+        found.append(option)
+    return ",".join(found)
+
+
+def _on_disk(mount: ResolvedMount) -> str:
+    """Where a stopped container's mount lies; what is not a directory of the host has nothing to show then."""
+    own = mount.file_system
+    return own.device if own is not None and own.is_bind else mount.source
 
 
 def _check_propagation(mount: Mount) -> None:

@@ -43,8 +43,11 @@ class ContainerSize:
 
 @dataclass(frozen=True, slots=True)
 class ListedContainer:
+    """`linked_as` are the names that others link to it by (`/parent/alias`)."""
+
     container: Container
     size: ContainerSize | None = None
+    linked_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,6 +86,8 @@ def _check_modes(spec: ContainerSpec, records: Records) -> None:
     for mode in modes.values():
         if mode.startswith("container:"):
             records.get(mode.removeprefix("container:"))
+    for link in spec.links:
+        records.get(link.partition(":")[0])
     allowed = {
         "PidMode": ("", "host", "private"),
         "IpcMode": ("", "host", "private", "shareable", "none"),

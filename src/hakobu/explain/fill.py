@@ -179,6 +179,18 @@ def _mount(args: Args, _: str) -> dict[str, str]:
     }
 
 
+def _layers(args: Args, language: str) -> dict[str, str]:
+    lower = args.get("lower")
+    names = [shown(name) for name in lower] if isinstance(lower, list) else []
+    subpath = _text(args, "subpath")
+    words = {"en": f" (of it {subpath})", "ja": f"（その {subpath}）"}
+    return {
+        "layer_count": str(len(names)),
+        "lower_shown": ":".join(names),
+        "subpath_shown": words[language] if subpath else "",
+    }
+
+
 def _bind(args: Args, language: str) -> dict[str, str]:
     read_only = bool(_int(args, "set") & 1)
     words = {"en": ", read-only", "ja": "（読み取り専用）"}
@@ -279,6 +291,7 @@ _DERIVED: Mapping[str, Callable[[Args, str], dict[str, str]]] = {
     "mounts.isolate": _isolate,
     "rootfs.mount": _rootfs,
     "mount.new": _mount,
+    "mount.layers": _layers,
     "mount.bind": _bind,
     "mount.cgroup": _cgroup_mount,
     "device.node": _node,

@@ -93,11 +93,7 @@ def _overlay(lower: list[str], upper: str, work: str, target: str) -> int:
         return _overlay_by_mount(joined, upper, work, target)
     fs_fd = mnt.fsopen("overlay")
     try:
-        mnt.fsconfig_set_string(fs_fd, "source", "overlay")
-        if len(joined) <= _STRING_BYTES:
-            mnt.fsconfig_set_string(fs_fd, "lowerdir", joined)
-        else:
-            _append_lower(fs_fd, lower)
+        _set_lower(fs_fd, lower)
         mnt.fsconfig_set_string(fs_fd, "upperdir", upper)
         mnt.fsconfig_set_string(fs_fd, "workdir", work)
         for option, value in overlay.options():
@@ -111,8 +107,13 @@ def _overlay(lower: list[str], upper: str, work: str, target: str) -> int:
         os.close(fs_fd)
 
 
-def _append_lower(fs_fd: int, lower: list[str]) -> None:
-    """Since Linux 6.5; before it, only mount(2) takes more than 255 bytes."""
+def _set_lower(fs_fd: int, lower: list[str]) -> None:
+    """One by one since Linux 6.5; before it, only mount(2) takes more than 255 bytes."""
+    mnt.fsconfig_set_string(fs_fd, "source", "overlay")
+    joined = ":".join(lower)
+    if len(joined) <= _STRING_BYTES:
+        mnt.fsconfig_set_string(fs_fd, "lowerdir", joined)
+        return
     for name in lower:
         mnt.fsconfig_set_string(fs_fd, "lowerdir+", name)
 
@@ -152,6 +153,54 @@ def mount_new(child: Child, args: Args) -> None:
         _place(mount_fd, target_fd, args)
     finally:
         os.close(mount_fd)
+
+
+def mount_layers(child: Child, args: Args) -> None:
+    """An image's layers, read-only; a single one needs no overlay (and older kernels refuse one)."""
+    lower, subpath = texts(args, "lower"), text(args, "subpath")
+    if len(lower) == 1:
+        mount_fd = mnt.open_tree(-100, lower[0], OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
+        mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH, attr_set=mnt.MOUNT_ATTR_RDONLY, propagation=MS_PRIVATE)
+    else:
+        mount_fd = _overlay_to_read(lower, text(args, "target"), child)
+    try:
+        _place(mount_fd, make_mount_target(child.root_fd, text(args, "target"), True), args)
+        if subpath:
+            _cover_with_part(child, text(args, "target"), subpath)
+    finally:
+        os.close(mount_fd)
+
+
+def _overlay_to_read(lower: list[str], target: str, child: Child) -> int:
+    joined = ":".join(lower)
+    if len(joined) > _STRING_BYTES and not probe.has(Feature.OVERLAY_LOWERDIR_APPEND):
+        raise OSError(errno.E2BIG, "the layers' names are too long for this kernel's overlay", target)
+    fs_fd = mnt.fsopen("overlay")
+    try:
+        _set_lower(fs_fd, lower)
+        mnt.fsconfig_create(fs_fd)
+        return mnt.fsmount(fs_fd, mnt.MOUNT_ATTR_RDONLY)
+    finally:
+        os.close(fs_fd)
+
+
+def _cover_with_part(child: Child, target: str, subpath: str) -> None:
+    """The place in what was just mounted is bound over it; links in it lead nowhere else."""
+    rules = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+    whole = openat2(child.root_fd, target, os.O_PATH | os.O_DIRECTORY, resolve=rules)
+    try:
+        place = openat2(whole, subpath, os.O_PATH, resolve=rules)
+    finally:
+        os.close(whole)
+    try:
+        part = mnt.open_tree(place, b"", OPEN_TREE_CLONE | AT_EMPTY_PATH | mnt.OPEN_TREE_CLOEXEC)
+    finally:
+        os.close(place)
+    try:
+        mnt.mount_setattr(part, b"", AT_EMPTY_PATH, attr_set=mnt.MOUNT_ATTR_RDONLY, propagation=MS_PRIVATE)
+        mnt.attach(part, make_mount_target(child.root_fd, target, _is_directory(part)))
+    finally:
+        os.close(part)
 
 
 def mount_bind(child: Child, args: Args) -> None:
@@ -503,6 +552,7 @@ EXECUTORS = {
     "rootfs.mount": rootfs_mount,
     "rootfs.bind": rootfs_bind,
     "mount.new": mount_new,
+    "mount.layers": mount_layers,
     "mount.bind": mount_bind,
     "mount.cgroup": mount_cgroup,
     "device.node": device_node,

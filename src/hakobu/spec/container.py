@@ -239,9 +239,25 @@ class ContainerSpec:
     container_id_file: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """What a volume with options is: mounted where the container is, by mount(8)'s words."""
+
+    type: str
+    device: str
+    options: str = ""
+
+    @property
+    def is_bind(self) -> bool:
+        return self.type in ("none", "bind") or bool({"bind", "rbind"} & set(self.options.split(",")))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedMount:
-    """A mount as the container has it: what `inspect` lists. `source` is a path on the host."""
+    """A mount as the container has it: what `inspect` lists. `source` is a path on the host.
+
+    `file_system` is of volumes that are one; `image_id` and `subpath` (a place in it) of images.
+    """
 
     kind: Literal["bind", "volume", "tmpfs", "image"]
     target: str
@@ -251,6 +267,9 @@ class ResolvedMount:
     mode: str = ""
     read_write: bool = True
     propagation: str = ""
+    file_system: FileSystem | None = None
+    image_id: str = ""
+    subpath: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +347,11 @@ class Container:
     log_path: str = ""
     exec_ids: tuple[str, ...] = ()
     broken: str = ""
+
+    @property
+    def images(self) -> frozenset[str]:
+        """All that must stay for as long as the container: its own image, and those it mounts."""
+        return frozenset((self.image_id, *(m.image_id for m in self.mounts if m.image_id)))
 
     @property
     def argv(self) -> tuple[str, ...]:

@@ -17,7 +17,9 @@ from hakobu.spec.volume import Volume
 from hakobu.store.database import Database, Document
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z", re.ASCII)
-_OPTIONS = frozenset({"type", "device", "o"})
+_OPTIONS = frozenset({"type", "device", "o", "size"})
+_NEEDED = {"device": ("type",), "type": ("device",), "o": ("device", "type")}
+"""Option to those without which it means nothing."""
 
 
 class NoSuchVolume(HakobuError):
@@ -64,6 +66,11 @@ class Volumes:
         for key in options:
             if key not in _OPTIONS:
                 raise Invalid(f'create {name}: invalid option: "{key}"', field="DriverOpts")
+            for needed in _NEEDED.get(key, ()):
+                if not options.get(needed):
+                    raise Invalid(f'create {name}: missing required option: "{needed}"', field="DriverOpts")
+        if "size" in options:
+            raise Invalid(f"create {name}: quota size requested but no quota support", field="DriverOpts")
         anonymous = not name
         name = name or secrets.token_hex(32)
         if not _NAME.match(name):

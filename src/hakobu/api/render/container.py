@@ -8,6 +8,7 @@ from hakobu.api.render.endpoint import network_settings, networks, port_list
 from hakobu.api.render.host_config import Defaults, host_config
 from hakobu.api.render.mount import mount_point
 from hakobu.api.time import human_span, rfc3339_nano
+from hakobu.engine import links
 from hakobu.engine.services import ContainerSize, ListedContainer
 from hakobu.spec.container import Container, Health, Healthcheck, State, Status
 from hakobu.wire.version import ApiVersion, fit
@@ -45,7 +46,8 @@ def inspect(
         "ProcessLabel": "",
         "AppArmorProfile": container.spec.security.apparmor_profile,
         "ExecIDs": list(container.exec_ids) or None,
-        "HostConfig": host_config(container.spec, defaults, version),
+        "HostConfig": host_config(container.spec, defaults, version)
+        | {"Links": list(links.rendered(container)) or None},
         "GraphDriver": {"Data": {"ID": container.id, **(layers or {})}, "Name": "overlay2"},
     }
     if size is not None:
@@ -147,7 +149,7 @@ def container_summary(listed: ListedContainer, version: ApiVersion, now_ns: int 
     container = listed.container
     value: dict[str, Any] = {
         "Id": container.id,
-        "Names": [f"/{container.name}"],
+        "Names": [f"/{container.name}", *listed.linked_as],
         "Image": _image_name(container),
         "ImageID": container.image_id,
         "Command": _command(container),

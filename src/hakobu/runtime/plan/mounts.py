@@ -28,6 +28,8 @@ def plan_mount(mount: ConfigMount, cgroups: "list[Json]", cgroup_version: int) -
         return _cgroup(mount, options, cgroups, cgroup_version)
     if is_bind(mount):
         return _bind(mount, options)
+    if mount.type == "overlay" and (lower := _value(options, "lowerdir")) and not _value(options, "upperdir"):
+        return _layers(mount, options, lower)
     args: dict[str, Json] = {
         "type": mount.type,
         "source": mount.source,
@@ -38,6 +40,21 @@ def plan_mount(mount: ConfigMount, cgroups: "list[Json]", cgroup_version: int) -
         **_propagation(options),
     }
     return Step("mount.new", Place.CHILD, args, NEW_MOUNT)
+
+
+def _value(options: MountOptions, name: str) -> str:
+    return next((o.partition("=")[2] for o in options.data if o.startswith(f"{name}=")), "")
+
+
+def _layers(mount: ConfigMount, options: MountOptions, lower: str) -> Step:
+    """Directories one above the other, to be read; `subpath` (ours) shows a place in them."""
+    args: dict[str, Json] = {
+        "lower": list(lower.split(":")),
+        "target": mount.destination,
+        "subpath": _value(options, "subpath"),
+        **_propagation(options),
+    }
+    return Step("mount.layers", Place.CHILD, args, NEW_MOUNT)
 
 
 def is_bind(mount: ConfigMount) -> bool:
