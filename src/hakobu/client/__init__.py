@@ -1,4 +1,4 @@
-"""The client of the Docker Engine API, ours and Docker's own: `from hakobu.client import Engine`.
+"""The client of the Docker Engine API, ours and Docker's own: `from hakobu.client import Engine, AsyncEngine`.
 
 Importing this package loads nothing; a name is looked up when it is used.
 """
@@ -10,9 +10,15 @@ if TYPE_CHECKING:
     from hakobu.client.endpoint import Endpoint, choose
     from hakobu.client.engine import Engine
     from hakobu.client.error import CannotConnect, ClientError, EngineError
+    from hakobu.client.running import ExecResult, NotReady, RunningContainer
+    from hakobu.client.threaded import AsyncEngine
 
 _HOME = {
+    "AsyncEngine": "threaded",
     "Engine": "engine",
+    "ExecResult": "running",
+    "NotReady": "running",
+    "RunningContainer": "running",
     "Endpoint": "endpoint",
     "choose": "endpoint",
     "CannotConnect": "error",
@@ -20,7 +26,18 @@ _HOME = {
     "EngineError": "error",
 }
 
-__all__ = ["CannotConnect", "ClientError", "Endpoint", "Engine", "EngineError", "choose"]
+__all__ = [
+    "AsyncEngine",
+    "CannotConnect",
+    "ClientError",
+    "Endpoint",
+    "Engine",
+    "EngineError",
+    "ExecResult",
+    "NotReady",
+    "RunningContainer",
+    "choose",
+]
 
 
 def __getattr__(name: str) -> object:

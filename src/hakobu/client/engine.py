@@ -14,10 +14,14 @@ from hakobu.client.transport import Transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from hakobu.client.codec import Json
     from hakobu.client.container import Containers
     from hakobu.client.execution import Execs
     from hakobu.client.image import Images
     from hakobu.client.network import Networks
+    from hakobu.client.running import Ports, RunningContainer, TemporaryNetwork
     from hakobu.client.system import System
     from hakobu.client.volume import Volumes
 
@@ -74,6 +78,64 @@ class Engine:
         from hakobu.client.system import System
 
         return System(self.transport)
+
+    def run(
+        self,
+        image: str,
+        command: Sequence[str] | None = None,
+        *,
+        name: str = "",
+        env: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        ports: Iterable[int | str] | Ports = (),
+        volumes: Mapping[str, str] | None = None,
+        network: str = "",
+        pull: bool = True,
+        extra: Json | None = None,
+    ) -> RunningContainer:
+        """Creates and starts a container, and comes back at once; as a context manager it is removed at the end.
+
+        `ports`: container ports to publish on free ones of 127.0.0.1, or a map to a port or an (address, port).
+        `volumes`: volume or folder to the path inside. `extra`: members of the API's create body. An image that
+        is not there is pulled, unless `pull` is false; then and for all else EngineError has the engine's words.
+        """
+        from hakobu.client.error import EngineError
+        from hakobu.client.running import RunningContainer, container_config
+
+        config = container_config(
+            image, command, env=env, labels=labels, ports=ports, volumes=volumes, network=network, extra=extra
+        )
+        try:
+            created = self.containers.create(config, name=name)
+        except EngineError as e:
+            if not pull or e.status != 404 or "no such image" not in e.message.lower():
+                raise
+            self.pull(image)
+            created = self.containers.create(config, name=name)
+        container = RunningContainer(self, str(created["Id"]))
+        try:
+            self.containers.start(container.id)
+        except BaseException:
+            container.remove()
+            raise
+        return container
+
+    def pull(self, image: str, *, registry_auth: str = "") -> None:
+        """Pulls an image to its end; a name without tag or digest means `latest`."""
+        from hakobu.client.progress import finish
+
+        name, at, digest = image.partition("@")
+        base, colon, tag = name.rpartition(":")
+        if not colon or "/" in tag:
+            base, tag = name, "latest"
+        finish(self.images.pull(base, digest if at else tag, registry_auth=registry_auth))
+
+    def network(self, name: str, **config: object) -> TemporaryNetwork:
+        """Creates a network; as a context manager it is removed at the end. `config`: the API's members."""
+        from hakobu.client.running import TemporaryNetwork
+
+        created = self.networks.create({"Name": name, **config})
+        return TemporaryNetwork(self, name, str(created["Id"]))
 
     def close(self) -> None:
         self.transport.close()

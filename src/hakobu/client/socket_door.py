@@ -7,7 +7,7 @@ of imports that a command line which only connects, sends and receives does not 
 from __future__ import annotations
 
 import os
-from _socket import AF_UNIX, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM
+from _socket import AF_UNIX, SHUT_RDWR, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM
 from _socket import socket as RawSocket
 
 from hakobu.client.error import CannotConnect
@@ -103,3 +103,12 @@ def half_close(sock: Socket) -> None:
         sock.shutdown(SHUT_WR)
     except OSError:
         pass
+
+
+def break_off(sock: Socket) -> None:
+    """Ends both directions and closes: a thread that waits in recv(2) comes back, as it would not by close(2) alone."""
+    try:
+        sock.shutdown(SHUT_RDWR)
+    except OSError:
+        pass
+    sock.close()

@@ -131,6 +131,13 @@ class Response:
     def fileno(self) -> int:
         return self._connection.sock.fileno()
 
+    def abort(self) -> None:
+        """Breaks the connection off, from any thread: one that reads from it comes to the stream's end."""
+        from hakobu.client.socket_door import break_off
+
+        self._closed = True
+        break_off(self._connection.sock)
+
     def close(self) -> None:
         """Gives the connection back, once; closes it where the body was not read to its end."""
         if not self._closed:
