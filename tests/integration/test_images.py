@@ -1,14 +1,18 @@
 """Images in a running engine: what stands against their removal, what prunes take, what they weigh."""
 
+import io
 import json
+import tarfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.integration.daemon import Daemon
 
 from hakobu.client.endpoint import choose
 from hakobu.client.engine import Engine
+from hakobu.client.progress import finish
 
 MB = 1_000_000
 
@@ -142,3 +146,85 @@ def test_what_images_weigh_alone_and_together(images: Daemon) -> None:
         for command in (images.hakobu, images.docker)
     ]
     assert verbose[0] == verbose[1]
+
+
+def test_two_images_are_compared_file_by_file(images: Daemon) -> None:
+    grow(images, "busybox", "first:v1")
+    script = "echo one >/one; mkdir /dir; echo x >/dir/in; chmod 700 /tmp; ln -s a /link; rm /bin/sh"
+    images.hakobu("run", "--name", "grow", "first:v1", "sh", "-c", script)
+    images.hakobu("commit", "grow", "second:v1")
+    images.hakobu("rm", "grow")
+    done = images.hakobu("image", "diff", "--format", "json", "first:v1", "second:v1").stdout
+    found = {item["Path"]: item for item in map(json.loads, done.splitlines())}
+    expected = {
+        "/dir": "A",
+        "/dir/in": "A",
+        "/link": "A",
+        "/one": "A",
+        "/tmp": "C",
+    }
+    assert {path: found[path]["Kind"] for path in expected} == expected
+    assert [path.rpartition("/")[2] for path, item in found.items() if item["Kind"] == "D"] == ["sh"]
+    assert found["/tmp"]["Why"] == "mode" and found["/one"]["After"] == "4B"
+    back = images.hakobu("image", "diff", "second:v1", "first:v1").stdout
+    assert [line.split() for line in back.splitlines() if line.split()[:2] == ["D", "/one"]] == [["D", "/one", "4B"]]
+    assert len(images.hakobu("image", "diff", "first:v1", "first:v1").stdout.splitlines()) == 1
+    same_tree = images.hakobu("image", "diff", "busybox", "first:v1").stdout
+    assert "/first-v1" in same_tree and "/bin/busybox" not in same_tree
+    missing = images.hakobu("image", "diff", "busybox", "none:v1", check=False)
+    assert missing.returncode == 1 and "No such image: none:v1" in missing.stderr
+
+
+def test_files_that_differ_in_content_alone_are_told(images: Daemon) -> None:
+    for name, text in (("left:v1", "aaaa"), ("right:v1", "bbbb")):
+        images.hakobu("run", "--name", "grow", "busybox", "sh", "-c", f"echo {text} >/file; touch -d @1000 /file")
+        images.hakobu("commit", "grow", name)
+        images.hakobu("rm", "grow")
+    form = "{{.Kind}} {{.Path}} {{.Why}} {{.Before}} {{.After}}"
+    done = images.hakobu("image", "diff", "--format", form, "left:v1", "right:v1")
+    assert "C /file content 5B 5B" in done.stdout.splitlines()
+
+
+def test_an_old_archive_whose_layers_are_here_unpacks_nothing(images: Daemon, tmp_path: Path) -> None:
+    """docker's old format names layers by directories; they are known by their bytes all the same."""
+    grow(images, "busybox", "archived:v1", 2)
+    images.hakobu("save", "-o", str(tmp_path / "new.tar"), "archived:v1")
+    old = _in_the_old_format(tmp_path / "new.tar", tmp_path / "old.tar")
+    layers = set((images.folder / "data" / "snapshots").iterdir())
+    with Engine(choose(images.url, "", env={})) as client:
+        told = finish(client.images.load(iter([old.read_bytes()]), quiet=False))
+    assert {"stream": "Loaded image: archived:v1\n"} in told
+    assert not any(message.get("status") == "Loading layer" for message in told)
+    assert set((images.folder / "data" / "snapshots").iterdir()) == layers
+    images.hakobu("rmi", "archived:v1")
+    images.docker("load", "-i", str(old))
+    assert images.hakobu("run", "--rm", "archived:v1", "stat", "-c", "%s", "/archived-v1").stdout == "2000000\n"
+    # one of the same size with other bytes is another one
+    other = _in_the_old_format(tmp_path / "new.tar", tmp_path / "other.tar", flip=b"\x00" * 100)
+    refused = images.docker("load", "-i", str(other), check=False)
+    assert "invalid diffID for a layer of" in refused.stdout + refused.stderr
+
+
+def _in_the_old_format(source: Path, target: Path, flip: bytes = b"") -> Path:
+    """`flip` is written over the content of the last layer, in its middle."""
+    with tarfile.open(source) as archive, tarfile.open(target, "w") as out:
+        files = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
+        (image,) = json.loads(files["manifest.json"])
+        names = []
+        for number, layer in enumerate(image["Layers"]):
+            data = files[layer]
+            if flip and number == len(image["Layers"]) - 1:
+                middle = len(data) // 2
+                data = data[:middle] + flip + data[middle + len(flip) :]
+            names.append(f"{number:064x}/layer.tar")
+            _put(out, names[-1], data)
+        _put(out, "config.json", files[image["Config"]])
+        listed = [{"Config": "config.json", "RepoTags": image["RepoTags"], "Layers": names}]
+        _put(out, "manifest.json", json.dumps(listed).encode())
+    return target
+
+
+def _put(out: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    out.addfile(info, io.BytesIO(data))

@@ -79,6 +79,7 @@ COMMANDS = {
     "context use": "context.use",
     "container inspect": "inspect.container_inspect",
     "container prune": "prune.container_prune",
+    "image diff": "image_diff.diff",
     "image inspect": "inspect.image_inspect",
     "manifest inspect": "manifest.inspect",
     "image prune": "prune.image_prune",

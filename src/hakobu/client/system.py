@@ -52,6 +52,10 @@ class System:
         headers = {"X-Registry-Auth": registry_auth} if registry_auth else None
         return self.hakobu("GET", f"/v1/images/{quote_path(image)}/manifests", headers=headers)
 
+    def image_diff(self, first: str, second: str) -> list[Json]:
+        """What the second image has otherwise than the first, file by file."""
+        return self.hakobu("GET", f"/v1/images/{quote_path(first)}/diff", {"to": second})
+
     def hakobu(
         self,
         method: str,

@@ -18,7 +18,7 @@ from hakobu.engine.image_removal import ImageRemover
 from hakobu.engine.listing import check_filters, has_labels
 from hakobu.engine.platforms import image_for, manifests_of, target_of
 from hakobu.engine.records import Records
-from hakobu.engine.services import Archive, Events, Filters, Image, Progress
+from hakobu.engine.services import Archive, Events, Filters, Image, ImageChange, Progress
 from hakobu.engine.when import parse_when_ns
 from hakobu.errors import HakobuError, Invalid
 from hakobu.spec.digest import Digest, is_digest
@@ -150,6 +150,18 @@ class ImageService:
             tags: list[Json] = [Reference.parse(r).familiar for r in self._stores.images.tags_of(record.id)]
             entries[-1] |= {"Id": record.id, "Tags": tags or None}
         return tuple(reversed(entries))
+
+    async def diff(self, first: str, second: str) -> Sequence[ImageChange]:
+        """Both stay whole meanwhile: what goes on counts as an arrival, and nothing is collected."""
+        async with self._stores.arrivals.arriving_async():
+            args = {"snapshots_dir": self._stores.snapshots.directory}
+            layers = {"first": self._layers(first), "second": self._layers(second)}
+            found = await asyncio.to_thread(self._stores.pool.run, "image-diff", {**args, **layers})
+        return [ImageChange(path, kind, tuple(why), before, after) for path, kind, why, before, after in found]
+
+    def _layers(self, ref: str) -> tuple[str, ...]:
+        record = self._stores.images.get(ref)
+        return self._stores.snapshots.layer_paths([Digest.parse(d) for d in record.diff_ids])
 
     # Changing
 

@@ -281,6 +281,17 @@ class ImageManifest:
     attested: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ImageChange:
+    """`kind` as of `Change`; `why` what is otherwise (type, mode, owner, …); sizes in bytes, -1 where there is none."""
+
+    path: str
+    kind: int
+    why: tuple[str, ...]
+    before: int
+    after: int
+
+
 class Images(Protocol):
     def get(self, ref: str, *, platform: str = "") -> Image:
         """With a platform, of the images that share the name's index the one for it."""
@@ -318,6 +329,10 @@ class Images(Protocol):
         self, ref: str, *, force: bool = False, prune: bool = True, platforms: Sequence[str] = ()
     ) -> Sequence[Mapping[str, str]]:
         """Docker's list of `{"Untagged": …}` and `{"Deleted": …}`; with platforms those members of an index alone."""
+        ...
+
+    async def diff(self, first: str, second: str) -> Sequence[ImageChange]:
+        """What the second image has otherwise than the first, file by file, sorted by path."""
         ...
 
     async def history(self, ref: str, *, platform: str = "") -> Sequence[Mapping[str, Json]]: ...

@@ -152,6 +152,17 @@ async def history(services: Services, request: Request) -> Reply:
     return reply.json([dict(item) for item in entries])
 
 
+async def diff(services: Services, request: Request) -> Reply:
+    """Of two images, the second given as `to`."""
+    other = query.text(request, "to")
+    if not other:
+        raise Invalid("the image to compare with is missing: to", field="to")
+    found = await services.images.diff(request.params[0], other)
+    return reply.json(
+        [{"Path": c.path, "Kind": c.kind, "Why": c.why, "Before": c.before, "After": c.after} for c in found]
+    )
+
+
 async def prune(services: Services, request: Request) -> Reply:
     removed, freed = await services.images.prune(query.filters(request))
     return reply.json({"ImagesDeleted": [dict(item) for item in removed] or None, "SpaceReclaimed": freed})
@@ -169,4 +180,5 @@ ROUTES = (
     Route("POST", "/images/{}/tag", tag),
     Route("POST", "/images/{}/push", push),
     Route("DELETE", "/images/{}", remove),
+    Route("GET", "/hakobu/v1/images/{}/diff", diff),
 )

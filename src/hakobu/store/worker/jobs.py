@@ -8,6 +8,7 @@ import errno
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
@@ -22,6 +23,7 @@ from hakobu.store.archive.writer import TarWriter
 from hakobu.store.content import Content, DigestMismatch
 from hakobu.store.layers.apply import Applier, ApplyOptions
 from hakobu.store.layers.changes import changes
+from hakobu.store.layers.compare import compare
 from hakobu.store.layers.inflate import Stream
 from hakobu.store.layers.pack import Packer
 from hakobu.store.worker import loading
@@ -219,6 +221,24 @@ def diff(args: Args, fds: Sequence[int], progress: Progress) -> object:
     return changes(args["upper"], tuple(args["lowers"]), frozenset(args["skip"]))
 
 
+def image_diff(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """`first` and `second` are lists of layers, top first: [path, kind, reasons, bytes before, bytes after] each."""
+    roots: list[int] = []
+    # overlayfs wants two directories where none is on top
+    with tempfile.TemporaryDirectory(prefix=".hakobu-") as empty:
+        for name in ("1", "2"):
+            os.mkdir(f"{empty}/{name}")
+        try:
+            for key in ("first", "second"):
+                lower = [f"{empty}/1", *(args[key] or [f"{empty}/2"])]
+                overlay = {"snapshots_dir": args["snapshots_dir"], "lower": lower, "upper": "", "work": ""}
+                roots.append(_mounted(overlay))
+            return [[d.path, d.kind, d.why, d.before, d.after] for d in compare(*roots)]
+        finally:
+            for fd in roots:
+                os.close(fd)
+
+
 def usage(args: Args, fds: Sequence[int], progress: Progress) -> object:
     """Bytes below each directory, hard links counted once."""
     return [_usage(path) for path in args["directories"]]
@@ -323,6 +343,7 @@ JOBS: dict[str, Job] = {
     "pack-layer": pack_layer,
     "save": save,
     "diff": diff,
+    "image-diff": image_diff,
     "usage": usage,
     "copy-tree": copy_tree,
     "stat": stat_path,

@@ -8,14 +8,14 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hakobu.kernel.sync import syncfs
 from hakobu.spec.digest import Digest
 from hakobu.store.archive.entry import BadArchive, Entry, EntryType
 from hakobu.store.archive.reader import TarReader
-from hakobu.store.content import Content, Ingest
+from hakobu.store.content import Content, Ingest, NoSuchBlob
 from hakobu.store.layers.ahead import Block
 from hakobu.store.layers.apply import Applier, ApplyOptions
 from hakobu.store.layers.inflate import Stream
@@ -86,6 +86,9 @@ class _Found:
     ) -> None:
         self._content, self._snapshots_dir, self._known = content, snapshots_dir, known
         self._halt, self._progress = halt, progress
+        self._by_size: dict[int, list[Facts]] = {}
+        for facts in known.values():
+            self._by_size.setdefault(facts["stored"], []).append(facts)
         self._documents: dict[str, str] = {}
         self._document_bytes = 0
         self._layers: dict[str, dict[str, Any]] = {}
@@ -101,7 +104,7 @@ class _Found:
             if first[:1] in (b"{", b"[") or name.endswith((".json", "VERSION", "repositories", "oci-layout")):
                 self._document(name, entry, first, reader)
             else:
-                self._layer(name, first, reader)
+                self._layer(name, entry.size, first, reader)
 
     def _document(self, name: str, entry: Entry, first: bytes, reader: TarReader) -> None:
         if entry.size > MAX_DOCUMENT_BYTES or self._document_bytes > MAX_DOCUMENTS_BYTES:
@@ -110,14 +113,21 @@ class _Found:
         self._document_bytes += len(data)
         self._documents[name] = data.decode("utf-8", "surrogateescape")
 
-    def _layer(self, name: str, first: bytes, reader: TarReader) -> None:
+    def _layer(self, name: str, size: int, first: bytes, reader: TarReader) -> None:
+        """One that is named by its digest is known at once; another is held against those of its very size."""
         blob = f"sha256:{os.path.basename(name)}" if name.startswith("blobs/sha256/") else ""
         if blob in self._known:
             self._layers[name] = self._known[blob]
             reader.skip()
             return
+        blocks = _whole(first, reader)
+        if not blob:
+            found, blocks = _held(self._content, self._by_size.get(size, ()), blocks)
+            if found is not None:
+                self._layers[name] = found
+                return
         with self._content.ingest() as incoming:
-            facts = unpack(_whole(first, reader), self._halt, self._snapshots_dir, incoming)
+            facts = unpack(blocks, self._halt, self._snapshots_dir, incoming)
             try:
                 digest = self._content.commit(incoming, Digest.parse(blob) if blob else None)
             except BaseException:
@@ -134,6 +144,39 @@ class _Found:
 
     def result(self) -> dict[str, Any]:
         return {"documents": self._documents, "layers": self._layers, "links": self._links}
+
+
+def _held(
+    content: Content, candidates: Sequence[Facts], blocks: Iterator[Block]
+) -> tuple[Facts | None, Iterator[Block]]:
+    """The layer whose stored blob has these very bytes, and then nothing more to read.
+
+    Where none has, the bytes again from the beginning: as far as they agreed, they are read from the stored blob.
+    Reading both is several times faster than unpacking one.
+    """
+    for facts in candidates:
+        try:
+            fd = content.open(Digest.parse(facts["digest"]))
+        except NoSuchBlob:
+            continue
+        with open(fd, "rb", buffering=0) as blob:
+            agreed = 0
+            for block in blocks:
+                if blob.read(len(block)) != block:
+                    return None, _again(facts, content, agreed, block, blocks)
+                agreed += len(block)
+        return facts, iter(())
+    return None, blocks
+
+
+def _again(facts: Facts, content: Content, agreed: int, block: Block, rest: Iterator[Block]) -> Iterator[Block]:
+    with open(content.open(Digest.parse(facts["digest"])), "rb", buffering=0) as blob:
+        while agreed > 0:
+            part = blob.read(min(agreed, 1 << 20))
+            agreed -= len(part)
+            yield part
+    yield block
+    yield from rest
 
 
 def _whole(first: bytes, reader: TarReader) -> Iterator[Block]:
