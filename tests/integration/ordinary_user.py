@@ -132,7 +132,7 @@ class OrdinaryUser:
 
     def leave(self) -> None:
         """Everything the user runs, removed by the user's own commands; the rest would be a leak."""
-        if self.hakobu("version", check=False).returncode == 0:
+        if self.processes() and self.hakobu("version", check=False).returncode == 0:
             if ids := self.out("ps", "-aq").split():
                 self.hakobu("rm", "-fv", *ids)
             self.stop_daemon()
@@ -220,6 +220,23 @@ def ordinary_user(*, subordinate: bool = True) -> Iterator[OrdinaryUser]:
         for target in reversed(user._mounts):  # pyright: ignore[reportPrivateUsage]
             mount.umount2(target, mount.MNT_DETACH)
         shutil.rmtree(top)
+
+
+@contextmanager
+def on_an_overlay(user: OrdinaryUser) -> Iterator[None]:
+    """Inside, an overlay is mounted where the user's data lie."""
+    top = user.home.parent / "overlay"
+    for name in ("lower", "upper", "work"):
+        (top / name).mkdir(parents=True)
+    user.run("mkdir", "-p", str(user.data_root))
+    os.chown(top / "upper", user.uid, user.uid)
+    options = f"lowerdir={top}/lower,upperdir={top}/upper,workdir={top}/work"
+    mount.mount("overlay", str(user.data_root), "overlay", 0, options)
+    try:
+        yield
+    finally:
+        user.leave()
+        mount.umount2(str(user.data_root), mount.MNT_DETACH)
 
 
 FIRST_APP = ROOT / "examples/first-app/compose.yaml"

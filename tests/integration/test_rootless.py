@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.ordinary_user import FIRST_APP, OrdinaryUser, ordinary_user
+from tests.integration.ordinary_user import FIRST_APP, OrdinaryUser, on_an_overlay, ordinary_user
 
 _UDP_ECHO = (
     "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 53))\n"
@@ -243,3 +243,21 @@ def test_doctor_speaks_to_root_of_both() -> None:
     told = subprocess.run([sys.executable, "-m", "hakobu.cli.main", "doctor"], capture_output=True, text=True)
     assert told.returncode == 0
     assert "An engine of root's:" in told.stdout and "Engines of ordinary users:" in told.stdout
+
+
+def test_where_overlayfs_is_refused_images_are_copied(isolated_session: None) -> None:
+    """The user's data lies on an overlay, as it does in a container: another one cannot be put on it."""
+    with ordinary_user() as user, on_an_overlay(user):
+        user.load("busybox")
+        assert user.out("info", "--format", "{{.Driver}}") == "vfs"
+        script = "echo new > /new; rm /usr/bin/wget; mkdir /etc/x; echo y > /etc/x/y"
+        user.hakobu("run", "--name", "changes", "busybox", "sh", "-c", script)
+        assert set(user.out("diff", "changes").splitlines()) >= {"A /new", "D /usr/bin/wget", "A /etc/x", "A /etc/x/y"}
+        user.hakobu("commit", "changes", "changed:1")
+        seen = user.out("run", "--rm", "changed:1", "sh", "-c", "cat /new /etc/x/y; test -e /usr/bin/wget || echo gone")
+        assert seen == "new\ny\ngone"
+        user.hakobu("start", "-a", "changes")
+        user.hakobu("cp", "changes:/new", str(user.home / "copied"))
+        assert (user.home / "copied").read_text() == "new\n"
+        user.hakobu("run", "--rm", "--read-only", "-v", "etc:/etc", "busybox", "test", "-e", "/etc/passwd")
+        remove(user, "changes")

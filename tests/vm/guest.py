@@ -213,6 +213,134 @@ def nothing_left(before: dict[str, set[str]]) -> str:
         time.sleep(0.3)
 
 
+_UID = 1000
+_USERS_HOME = Path("/home/alice")
+_USERS_ENVIRONMENT = {**ENVIRONMENT, "HOME": str(_USERS_HOME), "XDG_RUNTIME_DIR": f"/run/user/{_UID}"}
+_DELEGATED = Path("/sys/fs/cgroup/user.slice/engine.scope")
+
+
+def as_user(*argv: str) -> str:
+    """The output of a command of an ordinary user's."""
+    done = subprocess.run(
+        argv, env=_USERS_ENVIRONMENT, capture_output=True, text=True, stdin=subprocess.DEVNULL,
+        user=_UID, group=_UID, extra_groups=[], cwd="/",
+    )  # fmt: skip
+    assert done.returncode == 0, f"{' '.join(argv)} ended with {done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def an_ordinary_user() -> None:
+    """What adduser, a login and systemd's `Delegate=yes` leave behind."""
+    for path, line in (
+        ("/etc/passwd", f"alice:x:{_UID}:{_UID}::{_USERS_HOME}:/bin/sh\n"),
+        ("/etc/subuid", "alice:100000:65536\n"),
+        ("/etc/subgid", "alice:100000:65536\n"),
+    ):
+        with open(path, "a") as file:
+            file.write(line)
+    for folder in (_USERS_HOME, Path(_USERS_ENVIRONMENT["XDG_RUNTIME_DIR"])):
+        folder.mkdir(parents=True, mode=0o700)
+        os.chown(folder, _UID, _UID)
+    run("modprobe", "tun")
+    os.chmod("/dev/net/tun", 0o666)
+    _DELEGATED.mkdir(parents=True)
+    for folder in (_DELEGATED.parent.parent, _DELEGATED.parent):
+        (folder / "cgroup.subtree_control").write_text("+cpu +memory +pids")
+    for path in (_DELEGATED, *(_DELEGATED / f"cgroup.{name}" for name in ("procs", "threads", "subtree_control"))):
+        os.chown(path, _UID, _UID)
+
+
+def rootless() -> None:
+    """An ordinary user's engine in a delegated cgroup: the limits that one without it refuses."""
+    if not check("a user", an_ordinary_user):
+        return
+    log = open("/run/user-daemon.log", "wb")  # noqa: SIM115
+    ids = f"--reuid {_UID} --regid {_UID} --clear-groups"
+    into = f"echo $$ > {_DELEGATED}/cgroup.procs && exec setpriv {ids} hakobu daemon"
+    daemon = subprocess.Popen(
+        ["sh", "-c", into], env=_USERS_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
+    )
+    try:
+        if check("user's daemon answers", lambda: users_socket(daemon)):
+            check("user's load", lambda: as_user("hakobu", "load", "-i", "/payload/images/busybox.tar"))
+            check("user's limits", users_limits)
+            check("user's pause", users_pause)
+            check("user's out of memory", users_oom)
+            check("user's port", users_port)
+    finally:
+        daemon.terminate()
+        check("user's daemon ends", lambda: daemon.wait(30))
+    check("nothing of the user's runs", users_end)
+
+
+def users_socket(daemon: "subprocess.Popen[bytes]") -> str:
+    deadline = time.monotonic() + 120
+    while not os.path.exists(f"/run/user/{_UID}/hakobu/hakobu.sock"):
+        told = Path("/run/user-daemon.log").read_text()
+        assert daemon.poll() is None and time.monotonic() < deadline, f"no socket ({daemon.poll()}): {told}"
+        time.sleep(0.2)
+    return as_user("hakobu", "info", "--format", "{{.CgroupDriver}} {{.CgroupVersion}} {{.SecurityOptions}}").strip()
+
+
+def users_limits() -> str:
+    out = as_user("hakobu", "run", "--rm", "--memory", "64m", "--pids-limit", "50", "--cpus", "0.5", "busybox",
+                  "sh", "-c", "cd /sys/fs/cgroup; cat memory.max pids.max cpu.max")  # fmt: skip
+    assert out.split() == ["67108864", "50", "50000", "100000"], out
+    return " ".join(out.split())
+
+
+def users_pause() -> str:
+    as_user("hakobu", "run", "-d", "--name", "paused", "busybox", "sleep", "1000")
+    as_user("hakobu", "pause", "paused")
+    state = as_user("hakobu", "inspect", "-f", "{{.State.Status}}", "paused")
+    as_user("hakobu", "unpause", "paused")
+    as_user("hakobu", "rm", "-f", "paused")
+    assert state.strip() == "paused", state
+    return ""
+
+
+def users_oom() -> str:
+    eat = "x=x; while true; do x=$x$x$x; done"
+    run_it = ["hakobu", "run", "--name", "eater", "--memory", "16m", "--memory-swap", "16m", "busybox", "sh", "-c", eat]
+    code = as_user("sh", "-c", f"{' '.join(run_it[:-1])} '{eat}' >/dev/null 2>&1; echo $?")
+    told = as_user("hakobu", "inspect", "-f", "{{.State.OOMKilled}}", "eater")
+    as_user("hakobu", "rm", "eater")
+    assert (code.strip(), told.strip()) == ("137", "true"), (code, told)
+    return ""
+
+
+def users_port() -> str:
+    serve = "echo hello > /index.html; exec httpd -f -p 80 -h /"
+    as_user("hakobu", "run", "-d", "--name", "web", "-p", "8081:80", "busybox", "sh", "-c", serve)
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                return expect(page("http://localhost:8081/"), "hello")
+            except OSError:
+                assert time.monotonic() < deadline, "no answer"
+                time.sleep(0.1)
+    finally:
+        as_user("hakobu", "rm", "-f", "web")
+
+
+def users_end() -> str:
+    deadline = time.monotonic() + 20
+    while left := [
+        line for pid in os.listdir("/proc") if pid.isdigit() and owner(pid) >= _UID and (line := command_line(pid))
+    ]:
+        assert time.monotonic() < deadline, repr(left)
+        time.sleep(0.2)
+    return ""
+
+
+def owner(pid: str) -> int:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return 0
+
+
 def wanted_tests() -> list[str]:
     """The kernel tests to run: those above, or what the host's side was told."""
     chosen = Path("/payload/kernel-tests").read_text().split()
@@ -248,6 +376,7 @@ def main() -> None:
         main_job()
         if os.path.exists("/run/daemon.log"):
             sys.stderr.write(Path("/run/daemon.log").read_text()[-4000:])
+        rootless()
     check("kernel tests", kernel_tests)
     say("END")
 

@@ -33,7 +33,9 @@ _PACKAGES = (
     "nftables",
     "procps",
     "python3",
+    "slirp4netns",
     "tini",
+    "uidmap",
 )
 # pytest and what it needs, copied from the virtual environment: pure Python all of it
 _PURE = ("pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging", "pygments")

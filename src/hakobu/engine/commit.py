@@ -87,10 +87,9 @@ class Committer:
 
     def _layer(self, container: Container) -> dict[str, str]:
         """The upper directory as a blob, and that blob unpacked as a snapshot of its own."""
-        rootfs = self._roots.rootfs(container)
         content, snapshots, pool = self._stores.content, self._stores.snapshots, self._stores.pool
         skip = [m.target for m in container.mounts] + [e.path for e in INIT_LAYER if e.kind != "directory"]
-        args = {"oci_dir": content.directory, "upper": f"{rootfs.snapshots_dir}/{rootfs.upper}", "skip": skip}
+        args = {"oci_dir": content.directory, "upper": self._roots.upper(container), "skip": skip}
         packed = pool.run("pack-layer", args)
         fd = content.open(Digest.parse(packed["digest"]))
         with open(fd, "rb", buffering=0) as file:

@@ -122,7 +122,7 @@ class Copier:
         base = rootfs.snapshots_dir
         skip = [m.target for m in container.mounts] + [e.path for e in INIT_LAYER]
         args = {
-            "upper": f"{base}/{rootfs.upper}",
+            "upper": await asyncio.to_thread(self._roots.upper, container),
             "lowers": [f"{base}/{name}" for name in rootfs.lower],
             "skip": skip,
         }
@@ -143,8 +143,7 @@ class Copier:
         }
 
     async def size(self, container: Container) -> ContainerSize:
-        rootfs = await asyncio.to_thread(self._roots.rootfs, container)
-        args = {"directories": [f"{rootfs.snapshots_dir}/{rootfs.upper}"]}
+        args = {"directories": [await asyncio.to_thread(self._roots.upper, container)]}
         writable = (await asyncio.to_thread(self._stores.pool.run, "usage", args))[0]
         image = self._stores.images.find(container.image_id)
         return ContainerSize(writable, writable + (image.size_bytes if image else 0))

@@ -45,12 +45,26 @@ class ContainerRoots:
             arrivals.leave(failed=True)
             raise
         made.add_done_callback(lambda done: arrivals.leave(failed=has_failed(done)))
-        return asyncio.ensure_future(self._made(container_id, asyncio.wrap_future(made)))
+        return asyncio.ensure_future(self._made(container_id, image_id, asyncio.wrap_future(made)))
 
-    async def _made(self, container_id: str, made: "asyncio.Future[None]") -> None:
+    async def _made(self, container_id: str, image_id: str, made: "asyncio.Future[None]") -> None:
         """The directory for files while the row is written, when whatever else was to be queued has been."""
         os.makedirs(self._directory_of(container_id), mode=0o710, exist_ok=True)
         await made
+        if self._stores.snapshots.is_native:
+            rootfs = self._stores.snapshots.rootfs(container_id, self._diff_ids(image_id))
+            base = rootfs.snapshots_dir
+            args = {"layers": [f"{base}/{name}" for name in rootfs.lower], "merged": f"{base}/{rootfs.merged}"}
+            await asyncio.to_thread(self._stores.pool.run, "native-make", args)
+
+    def upper(self, container: Container) -> str:
+        """The directory of what the container changed, as of now; blocks, where it must be found out first."""
+        rootfs = self.rootfs(container)
+        upper = f"{rootfs.snapshots_dir}/{rootfs.upper}"
+        if rootfs.merged:
+            args = {"merged": f"{rootfs.snapshots_dir}/{rootfs.merged}", "upper": upper}
+            self._stores.pool.run("native-changes", args)
+        return upper
 
     def rootfs(self, container: Container) -> Rootfs:
         return self._stores.snapshots.rootfs(container.id, self._diff_ids(container.image_id))
@@ -202,6 +216,7 @@ class ContainerRoots:
             "lower": list(rootfs.lower),
             "upper": rootfs.upper,
             "work": rootfs.work,
+            "merged": rootfs.merged,
             "mounts": [[_on_disk(m), m.target] for m in container.mounts if m.kind in ("bind", "volume")],
         }
 

@@ -416,6 +416,7 @@ class SystemFacts:
     no_proxy: str = ""
     file_descriptors: int = 0
     userxattr: bool = False
+    storage_driver: str = "overlay2"
     tasks: int = 0
     event_listeners: int = 0
     events: int = 0

@@ -78,6 +78,7 @@ class SystemService:
             insecure_registries=config.insecure_registries,
             address_pools=config.network.address_pools,
             live_restore=config.live_restore,
+            storage_driver="vfs" if self.stores.snapshots.is_native else "overlay2",
             userxattr=not probe.has(probe.Feature.TRUSTED_XATTRS),
             init_binary=os.path.basename(config.init_path or init_binary()),
             default_log_driver=config.log.driver,

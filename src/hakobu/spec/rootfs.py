@@ -20,10 +20,11 @@ class InitEntry:
 class Rootfs:
     """An overlay that can be mounted: `lower` from top to bottom, at least one; `upper` and `work` of this container.
 
-    `lower[0]` is the init layer.
+    `lower[0]` is the init layer. Where overlayfs is refused `merged` names a copy of all of it, which is the root then.
     """
 
     snapshots_dir: str
     lower: tuple[str, ...]
     upper: str
     work: str
+    merged: str = ""

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from hakobu.kernel import overlay_place
 from hakobu.spec.instance import Instance
 from hakobu.store.archives import Archives
 from hakobu.store.arrivals import Arrivals
@@ -38,7 +39,8 @@ def open_stores(instance: Instance) -> Stores:
     database = Database(instance.database, instance.data_root)
     content = Content(instance.oci_dir)
     content.clean()
-    snapshots = Snapshots(instance.snapshots_dir, database)
+    os.makedirs(instance.snapshots_dir, mode=0o711, exist_ok=True)
+    snapshots = Snapshots(instance.snapshots_dir, database, native=not overlay_place.takes(instance.snapshots_dir))
     snapshots.clean()
     images = ImageBook(database, content)
     pool = WorkerPool()

@@ -2,6 +2,7 @@
 
     snapshots/<n>/fs          a layer, read-only once it is recorded
     snapshots/<n>/{fs,work}   a container's upper and work directories
+    snapshots/<n>/merged      a container's whole tree, where overlayfs is refused (layers/native.py)
     snapshots/<n>/owner.json  whose it is: read only after the database was lost
 
 Invariant: a directory exists for good only when the database knows it; what it does not know is removed at the
@@ -56,8 +57,8 @@ class LayerFacts:
 class Snapshots:
     """Thread-safe: every change is one job of the database's thread."""
 
-    def __init__(self, directory: str, database: Database) -> None:
-        self._directory, self._database = directory, database
+    def __init__(self, directory: str, database: Database, *, native: bool = False) -> None:
+        self._directory, self._database, self._native = directory, database, native
         os.makedirs(directory, mode=0o711, exist_ok=True)
         _spread(directory)
         if database.lost:
@@ -68,6 +69,11 @@ class Snapshots:
     @property
     def directory(self) -> str:
         return self._directory
+
+    @property
+    def is_native(self) -> bool:
+        """Whether new containers get a copy of their image instead of an overlay."""
+        return self._native
 
     # Layers
 
@@ -142,6 +148,8 @@ class Snapshots:
             top = f"{self._directory}/{number}"
             for path, mode in ((top, 0o755), (f"{top}/fs", 0o755), (f"{top}/work", 0o711)):
                 os.mkdir(path, mode)
+            if self._native:
+                os.mkdir(f"{top}/merged", 0o755)
             self._sign(str(number), {"container": container_id, "image": image_id})
             self._own[container_id] = (str(number), image_id)
 
@@ -155,7 +163,9 @@ class Snapshots:
         if own is None or init is None:
             raise NoSuchLayer(f"of container {container_id[:12]}")
         lower = (f"{init[0]}/fs", *self.layer_paths(diff_ids))
-        return Rootfs(self._directory, lower, f"{own[0]}/fs", f"{own[0]}/work")
+        merged = f"{own[0]}/merged"
+        is_native = self._native or os.path.isdir(f"{self._directory}/{merged}")
+        return Rootfs(self._directory, lower, f"{own[0]}/fs", f"{own[0]}/work", merged if is_native else "")
 
     def remove(self, container_id: str) -> None:
         self._database.call(lambda c: self.forget(c, container_id))

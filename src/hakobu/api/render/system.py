@@ -58,7 +58,7 @@ def info(facts: SystemFacts) -> dict[str, Any]:
         "ContainersPaused": facts.containers_paused,
         "ContainersStopped": facts.containers_stopped,
         "Images": facts.images,
-        "Driver": "overlay2",
+        "Driver": facts.storage_driver,
         "DriverStatus": [
             ["Supports d_type", "true"],
             ["Native Overlay Diff", "true"],

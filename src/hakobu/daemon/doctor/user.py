@@ -13,7 +13,7 @@ from hakobu.daemon.rootless.namespaces import write_map
 from hakobu.daemon.rootless.subid import ranges
 from hakobu.kernel import mount, process
 from hakobu.kernel.cgroup import detect
-from hakobu.spec.user_directory import runtime_directory
+from hakobu.spec.user_directory import data_directory, runtime_directory
 
 _KNOBS = (
     ("kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
@@ -44,8 +44,13 @@ def user_namespaces() -> Finding:
 
 
 def overlay() -> Finding:
-    """In a user namespace, with attributes a user may set; without it an engine of a user's has no snapshots."""
-    with tempfile.TemporaryDirectory(prefix="hakobu-doctor-") as folder:
+    """In a user namespace, with attributes a user may set, where the engine's data lie or will."""
+    place = data_directory(os.environ)
+    while not os.path.isdir(place) or not os.access(place, os.W_OK):
+        if place == "/":
+            return lacks("overlay for users", "there is no place for the engine's data", "set HOME or XDG_DATA_HOME")
+        place = os.path.dirname(place)
+    with tempfile.TemporaryDirectory(prefix="hakobu-doctor-", dir=place) as folder:
         for name in ("lower", "upper", "work", "merged"):
             os.mkdir(f"{folder}/{name}")
         ids = {"uid": os.getuid(), "gid": os.getgid()}
@@ -62,7 +67,8 @@ def overlay() -> Finding:
             os.chmod(f"{folder}/work/work", 0o700)
     if works:
         return found("overlay for users", "overlayfs with userxattr")
-    return lacks("overlay for users", "overlayfs refuses a user namespace", "Linux 5.11 or newer, with overlayfs")
+    told = f"overlayfs takes no directory of {place}: each container gets a copy of its image"
+    return lacks("overlay for users", told, "XDG_DATA_HOME on ext4, xfs or btrfs", needed=False)
 
 
 def id_helpers() -> Finding:

@@ -16,6 +16,8 @@ from hakobu.kernel import process, scm
 from hakobu.spec.instance import Instance
 
 _READY_FD = 3
+# the user namespace first: it gives the rights for the others
+_ORDER = (process.CLONE_NEWUSER, process.CLONE_NEWNS, process.CLONE_NEWNET, process.CLONE_NEWCGROUP)
 
 
 class NotEntered(HakobuError):
@@ -31,12 +33,16 @@ def enter(instance: Instance, argv: Sequence[str], driver: str = "") -> None:
     connection = _connection(folder, folder_fd, driver)
     scm.send(connection, json.dumps({"op": "join"}).encode())
     message = scm.receive(connection)
-    if message is None or len(message.fds) != 3:
-        raise NotEntered("the keeper of this engine's namespaces gave none")
-    user_fd, mount_fd, network_fd = message.fds
-    process.setns(user_fd, process.CLONE_NEWUSER)
-    process.setns(network_fd, process.CLONE_NEWNET)
-    process.setns(mount_fd, process.CLONE_NEWNS)
+    if message is None:
+        raise NotEntered("the keeper of this engine's namespaces does not answer")
+    if len(message.fds) != len(_ORDER):
+        told = json.loads(message.body)
+        raise NotEntered(
+            f"the engine that is there does not let this process in: {told.get('error', 'it is of another version')}",
+            hint="start it by a command (hakobu ps), or below the user's own systemd (systemd-run --user --scope)",
+        )
+    for fd, kind in zip(message.fds, _ORDER, strict=True):
+        process.setns(fd, kind)
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
     _forget_groups()
@@ -63,7 +69,7 @@ def _start(folder: str, driver: str) -> None:
     """A process of its own session, with nothing of ours but one pipe."""
     ready_fd, told_fd = os.pipe2(os.O_CLOEXEC)
     null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    pid = os.fork()
+    caller, pid = os.getpid(), os.fork()
     if pid == 0:
         try:
             os.setsid()
@@ -78,7 +84,7 @@ def _start(folder: str, driver: str) -> None:
                 os.dup2(told_fd, _READY_FD)
             process.close_all_except({_READY_FD})
             module = "hakobu.daemon.rootless.keeper"
-            os.execv(sys.executable, [sys.executable, "-I", "-m", module, folder, driver])
+            os.execv(sys.executable, [sys.executable, "-I", "-m", module, folder, driver, str(caller)])
         finally:
             os._exit(1)
     os.waitpid(pid, 0)

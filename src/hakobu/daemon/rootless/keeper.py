@@ -1,8 +1,8 @@
-"""`python -I -m hakobu.daemon.rootless.keeper FOLDER`: holds a user's namespaces as long as a process lives in them.
+"""`python -I -m hakobu.daemon.rootless.keeper FOLDER DRIVER PID`: holds a user's namespaces while a process is in them.
 
     who asks (the same user)            keeper, on FOLDER/s
     {"op": "join"}                  →
-                                    ←  {} + descriptors of user, mount and network namespace
+                                    ←  {} + descriptors of user, mount, network and cgroup namespace
     {"op": "bind", protocol, host_ip, port} →
                                     ←  {"port": n} + a bound socket of the host's network, or {"errno", "error"}
 
@@ -19,7 +19,9 @@ import socket
 import sys
 from contextlib import suppress
 
+from hakobu.daemon.rootless import delegation as delegations
 from hakobu.daemon.rootless import driver as drivers
+from hakobu.daemon.rootless.delegation import Delegation
 from hakobu.daemon.rootless.namespaces import Namespaces, make
 from hakobu.errors import HakobuError
 from hakobu.kernel import process, scm
@@ -34,7 +36,9 @@ def main() -> int:
     log_fd = os.open(f"{folder}/log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     fcntl.fcntl(_READY_FD, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     try:
-        namespaces = make(folder, drivers.find(sys.argv[2] if len(sys.argv) > 2 else ""), log_fd)
+        # the daemon that starts us is in our cgroup; whoever else is there has it to themselves
+        delegation = delegations.find(frozenset((os.getpid(), int(sys.argv[3]))))
+        namespaces = make(folder, drivers.find(sys.argv[2]), log_fd, delegation)
     except HakobuError as error:
         return _tell(json.dumps({"message": error.message, "hint": error.hint}), 1)
     except OSError as error:
@@ -45,7 +49,7 @@ def main() -> int:
     listening = scm.listen_at(folder_fd, "s")
     _tell("{}", 0)
     try:
-        _Keeper(namespaces, listening).run()
+        _Keeper(namespaces, listening, delegation).run()
     finally:
         os.unlink("s", dir_fd=folder_fd)
         namespaces.driver.terminate()
@@ -60,8 +64,8 @@ def _tell(line: str, code: int) -> int:
 
 
 class _Keeper:
-    def __init__(self, namespaces: Namespaces, listening: socket.socket) -> None:
-        self._namespaces, self._listening = namespaces, listening
+    def __init__(self, namespaces: Namespaces, listening: socket.socket, delegation: Delegation | None) -> None:
+        self._namespaces, self._listening, self._delegation = namespaces, listening, delegation
         self._identity = os.fstat(namespaces.user_fd).st_ino
         self._clients: dict[int, socket.socket] = {}
         self._poll = select.poll()
@@ -130,12 +134,22 @@ class _Keeper:
     def _one(self, connection: socket.socket, request: dict[str, str]) -> None:
         match request["op"]:
             case "join":
-                self._joined = True
-                scm.send(connection, b"{}", self._namespaces.fds)
+                self._join(connection)
             case "bind":
                 self._bind(connection, request["protocol"], request["host_ip"], int(request["port"]))
             case other:
                 scm.send(connection, json.dumps({"errno": errno.ENOSYS, "error": other}).encode())
+
+    def _join(self, connection: socket.socket) -> None:
+        try:
+            if self._delegation is not None:
+                self._delegation.take_in(scm.peer(connection).pid)
+        except OSError as error:
+            told = {"errno": error.errno, "error": f"it cannot be moved into the engine's cgroup: {error.strerror}"}
+            scm.send(connection, json.dumps(told).encode())
+            return
+        self._joined = True
+        scm.send(connection, b"{}", self._namespaces.fds)
 
     def _bind(self, connection: socket.socket, protocol: str, host_ip: str, port: int) -> None:
         try:

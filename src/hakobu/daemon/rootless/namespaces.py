@@ -2,9 +2,10 @@
 
 | maker (the user)                     | child                                               |
 |--------------------------------------|-----------------------------------------------------|
-| forks                                | unshares user, mount and network namespace           |
+| forks                                | unshares user, mount, network and cgroup namespace   |
 |                                      | ← `made`, or why not                                  |
 | writes the id maps (newuidmap)       |                                                     |
+| moves both to the cgroup's leaf      |                                                     |
 | → `mapped`                           | becomes root, keeps mounts to itself, sets up `lo`    |
 |                                      | ← `ready`, or why not                                 |
 | opens the namespaces, starts driver  |                                                     |
@@ -24,6 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from hakobu.daemon.rootless import driver as drivers
+from hakobu.daemon.rootless.delegation import Delegation
 from hakobu.daemon.rootless.subid import Line, Maps, plan_maps, ranges
 from hakobu.errors import HakobuError, Kind
 from hakobu.kernel import mount, process, rtnetlink
@@ -31,7 +33,8 @@ from hakobu.kernel.netlink import Netlink
 
 _MS_SLAVE_REC = 1 << 19 | 1 << 14
 _MS_BIND = 1 << 12
-_TYPES = ("user", "mnt", "net")
+_TYPES = ("user", "mnt", "net", "cgroup")
+_FLAGS = process.CLONE_NEWUSER | process.CLONE_NEWNS | process.CLONE_NEWNET | process.CLONE_NEWCGROUP
 _READY_S = 10.0
 
 
@@ -46,15 +49,16 @@ class Namespaces:
     user_fd: int
     mount_fd: int
     network_fd: int
+    cgroup_fd: int
     driver: "subprocess.Popen[bytes]"
     subordinate: bool
 
     @property
-    def fds(self) -> tuple[int, int, int]:
-        return self.user_fd, self.mount_fd, self.network_fd
+    def fds(self) -> tuple[int, ...]:
+        return self.user_fd, self.mount_fd, self.network_fd, self.cgroup_fd
 
 
-def make(folder: str, driver: drivers.Driver, log_fd: int) -> Namespaces:
+def make(folder: str, driver: drivers.Driver, log_fd: int, delegation: Delegation | None) -> Namespaces:
     """`folder` keeps the resolver's file. Raises `NoNamespaces` with what to do."""
     maps = user_maps()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -62,17 +66,19 @@ def make(folder: str, driver: drivers.Driver, log_fd: int) -> Namespaces:
     pid = os.fork()
     if pid == 0:
         ours.close()
-        _be_child(theirs, resolver)
+        _be_child(theirs, resolver, delegation)
     theirs.close()
     try:
         _expect(ours, "made")
         for kind, lines in (("uid", maps.uid), ("gid", maps.gid)):
             write_map(pid, kind, lines, subordinate=maps.subordinate)
+        if delegation is not None:
+            delegation.settle()
         ours.send(b"mapped")
         _expect(ours, "ready")
         fds = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _TYPES]
         running = _start(driver, pid, log_fd)
-        return Namespaces(fds[0], fds[1], fds[2], running, maps.subordinate)
+        return Namespaces(*fds, driver=running, subordinate=maps.subordinate)
     finally:
         ours.close()
         os.waitpid(pid, 0)
@@ -115,11 +121,11 @@ def _expect(sock: socket.socket, word: str) -> None:
         )
 
 
-def _be_child(sock: socket.socket, resolver: str) -> None:
+def _be_child(sock: socket.socket, resolver: str, delegation: Delegation | None) -> None:
     """Does not return. What goes wrong is told in words, because the other side cannot see errno."""
     try:
         try:
-            process.unshare(process.CLONE_NEWUSER | process.CLONE_NEWNS | process.CLONE_NEWNET)
+            process.unshare(_FLAGS)
         except OSError as error:
             sock.send(_refused(error).encode())
             return
@@ -130,6 +136,8 @@ def _be_child(sock: socket.socket, resolver: str) -> None:
         os.setresuid(0, 0, 0)
         mount.mount(None, "/", None, _MS_SLAVE_REC)
         _bind_resolver(resolver)
+        if delegation is not None:  # bound: the kernel does not mount a file system over itself (EBUSY)
+            mount.mount(delegation.directory, delegation.mount_point, None, _MS_BIND)
         with Netlink() as netlink:
             rtnetlink.set_up(netlink, "lo")
         sock.send(b"ready")

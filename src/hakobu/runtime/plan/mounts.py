@@ -12,6 +12,9 @@ def plan_rootfs(rootfs: Rootfs | None, root: Root) -> Step:
     """An overlay of snapshots, or a directory that exists (an OCI bundle's)."""
     if rootfs is None:
         return Step("rootfs.bind", Place.CHILD, {"source": root.path}, ("open_tree", "move_mount"))
+    if rootfs.merged:
+        copy = f"{rootfs.snapshots_dir}/{rootfs.merged}"
+        return Step("rootfs.bind", Place.CHILD, {"source": copy}, ("open_tree", "move_mount"))
     args: dict[str, Json] = {
         "snapshots_dir": rootfs.snapshots_dir,
         "lower": list(rootfs.lower),

@@ -17,6 +17,7 @@ from hakobu.kernel.overlay import RESERVED_XATTRS, opaque_xattr
 from hakobu.kernel.saferoot import make_directories, open_entry, open_in
 from hakobu.store.archive.entry import BadArchive, Entry, EntryType
 from hakobu.store.archive.reader import TarReader
+from hakobu.store.layers.whiteout import make_whiteout
 
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
@@ -44,9 +45,11 @@ class NoSuchId(HakobuError):
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """`layer` turns whiteouts into overlayfs's; `owner` is given to everything instead of the archive's owners."""
+    """`layer` turns whiteouts into overlayfs's, `merge` carries them out instead; `owner` is given to everything
+    instead of the archive's owners."""
 
     layer: bool = False
+    merge: bool = False
     keep_directories: bool = False
     owner: tuple[int, int] | None = None
 
@@ -76,7 +79,7 @@ class Applier:
             self._root(entry)
             return
         parent_fd, name = self._parent(parts[:-1]), parts[-1]
-        if self._options.layer and name.startswith(WHITEOUT):
+        if (self._options.layer or self._options.merge) and name.startswith(WHITEOUT):
             self._whiteout(parent_fd, name)
             return
         try:  # as if nothing stood there, which is nearly always so: making never replaces, nor follows a link
@@ -140,6 +143,10 @@ class Applier:
             os.chown(f"/proc/self/fd/{self._root_fd}", *self._owner(entry))
 
     def _whiteout(self, parent_fd: int, name: bytes) -> None:
+        if name == OPAQUE and self._options.merge:
+            for child in os.listdir(f"/proc/self/fd/{parent_fd}"):
+                self._remove(parent_fd, os.fsencode(child))
+            return
         if name == OPAQUE:
             os.setxattr(f"/proc/self/fd/{parent_fd}", opaque_xattr(), b"y")
             return
@@ -149,7 +156,8 @@ class Applier:
         if target in (b"", b".", b".."):
             raise BadArchive(f"the archive has a whiteout of nothing: {name!r}")
         self._remove(parent_fd, target)
-        os.mknod(target, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent_fd)
+        if not self._options.merge:
+            make_whiteout(target, parent_fd)
 
     def _clear(self, parent_fd: int, name: bytes, entry: Entry) -> bool:
         """Removes what stands there; False where a directory stays and takes the entry's metadata."""

@@ -6,7 +6,8 @@
 import os
 import stat
 
-from hakobu.store.layers.pack import is_opaque, is_whiteout
+from hakobu.store.layers.pack import is_opaque
+from hakobu.store.layers.whiteout import is_whiteout
 
 CHANGED, ADDED, DELETED = 0, 1, 2
 

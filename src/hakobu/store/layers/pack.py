@@ -14,6 +14,7 @@ from hakobu.kernel.overlay import RESERVED_XATTRS, opaque_xattr
 from hakobu.store.archive.entry import Entry, EntryType
 from hakobu.store.archive.writer import TarWriter
 from hakobu.store.layers.apply import OPAQUE, WHITEOUT
+from hakobu.store.layers.whiteout import is_whiteout
 
 _READ = 1 << 20
 
@@ -158,10 +159,6 @@ def _xattrs_of(fd: int) -> dict[str, bytes]:
         return {}
     kept = ("security.capability", "user.")
     return {n: os.getxattr(fd, n) for n in names if n.startswith(kept) and not n.startswith(RESERVED_XATTRS)}
-
-
-def is_whiteout(info: os.stat_result) -> bool:
-    return stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
 
 
 def is_opaque(fd: int) -> bool:

@@ -21,6 +21,7 @@ from hakobu.store.archive.entry import Entry, EntryType
 from hakobu.store.archive.reader import TarReader
 from hakobu.store.archive.writer import TarWriter
 from hakobu.store.content import Content, DigestMismatch
+from hakobu.store.layers import native
 from hakobu.store.layers.apply import Applier, ApplyOptions
 from hakobu.store.layers.changes import changes
 from hakobu.store.layers.compare import compare
@@ -57,6 +58,8 @@ def _root(args: Args, fds: Sequence[int], index: int) -> Generator[int, None, No
 
 def _mounted(overlay: Args) -> int:
     os.chdir(overlay["snapshots_dir"])
+    if overlay.get("merged"):
+        return _bound(overlay)
     target = f"/tmp/.hakobu-{secrets.token_hex(6)}" if not overlay["work"] else os.path.dirname(overlay["work"])
     options = f"lowerdir={':'.join(overlay['lower'])}"
     if overlay["upper"]:
@@ -77,6 +80,21 @@ def _mounted(overlay: Args) -> int:
         mount.umount2(target, mount.MNT_DETACH)
         if not overlay["work"]:
             os.rmdir(target)
+        os.chdir("/")
+
+
+def _bound(overlay: Args) -> int:
+    """The same of a tree that is no overlay."""
+    merged = overlay["merged"]
+    tree_fd = mount.open_tree(mount.AT_FDCWD, merged, _WHOLE_TREE)
+    try:
+        mount.move_mount(tree_fd, "", mount.AT_FDCWD, merged, mount.MOVE_MOUNT_F_EMPTY_PATH)
+        for source, inside in overlay.get("mounts", ()):
+            _bind(tree_fd, source, inside)
+        return mount.open_tree(tree_fd, "", _WHOLE_TREE)
+    finally:
+        os.close(tree_fd)
+        mount.umount2(merged, mount.MNT_DETACH)
         os.chdir("/")
 
 
@@ -255,28 +273,21 @@ def copy_tree(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) 
         source_fd = open_in(root_fd, args["path"], os.O_PATH | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-    info = os.fstat(source_fd)
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(read_fd)
-            with open(write_fd, "wb", buffering=1 << 20) as out:
-                writer = TarWriter(out.write)
-                Packer(writer).tree(source_fd, b"", itself=False)
-                writer.close()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    os.close(write_fd)
-    with closing(Feed(read_fd)) as feed, Stream(iter(feed), halt=feed.stop) as stream:
-        Applier(target_fd, ApplyOptions()).apply(TarReader(stream))
-    os.close(read_fd)
-    os.waitpid(pid, 0)
-    os.fchown(target_fd, info.st_uid, info.st_gid)
-    os.fchmod(target_fd, info.st_mode & 0o7777)
+    native.copy(source_fd, target_fd, ApplyOptions())
     os.close(target_fd)
     return True
+
+
+def native_make(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """All layers of an image in one tree, where overlayfs is refused."""
+    native.merge(tuple(args["layers"]), args["merged"])
+    return None
+
+
+def native_changes(args: Args, fds: Sequence[int], progress: Progress) -> object:
+    """The upper directory of such a tree, made anew."""
+    native.separate(args["merged"], args["upper"])
+    return None
 
 
 @_rooted(0)
@@ -346,5 +357,7 @@ JOBS: dict[str, Job] = {
     "image-diff": image_diff,
     "usage": usage,
     "copy-tree": copy_tree,
+    "native-make": native_make,
+    "native-changes": native_changes,
     "stat": stat_path,
 }
