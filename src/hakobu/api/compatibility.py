@@ -15,7 +15,6 @@ from hakobu.wire.version import ANNOUNCED, MINIMUM
 
 REFUSED: Final[dict[str, str]] = {
     "HostConfig.Cgroup": "joining another container's cgroup",
-    "HostConfig.DeviceRequests": "devices by request need a driver (GPUs)",
     "HostConfig.CpuCount": "Windows",
     "HostConfig.CpuPercent": "Windows",
     "HostConfig.IOMaximumIOps": "Windows",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from hakobu.daemon.flags import BY_KEY, BY_NAME, BY_SHORT, Flag
-from hakobu.engine.config import EngineConfig, NetworkConfig
+from hakobu.engine.config import DEFAULT_CDI_DIRS, EngineConfig, NetworkConfig
 from hakobu.engine.size import parse_size
 from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.kernel.userns import owner_uid
@@ -282,6 +282,7 @@ def _engine(read: _Reader, instance: Instance, debug: bool, environment: Mapping
         cgroup_parent=read.text("cgroup-parent"),
         cgroupns_mode=read.text("default-cgroupns-mode"),
         ipc_mode=read.text("default-ipc-mode", "private"),
+        cdi_dirs=read.list("cdi-spec-dir") or DEFAULT_CDI_DIRS,
         init=read.flag("init"),
         init_path=read.text("init-path"),
         no_new_privileges=read.flag("no-new-privileges"),

@@ -37,6 +37,9 @@ class NetworkConfig:
     default_bridge: bool = True
 
 
+DEFAULT_CDI_DIRS = ("/etc/cdi", "/var/run/cdi")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
     instance: Instance
@@ -48,6 +51,7 @@ class EngineConfig:
     cgroup_parent: str = ""
     cgroupns_mode: str = ""
     ipc_mode: str = "private"
+    cdi_dirs: tuple[str, ...] = DEFAULT_CDI_DIRS
     init: bool = False
     init_path: str = ""
     no_new_privileges: bool = False

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from hakobu.engine import links
+from hakobu.engine import cdi, links
 from hakobu.engine.config import EngineConfig
 from hakobu.engine.endpoints import Endpoints
 from hakobu.engine.failures import NotRunning
@@ -66,7 +66,12 @@ class Planner:
         return self.tree.cgroup(self.cgroup_path(container))
 
     def runtime_config(self, container: Container) -> RuntimeConfig:
-        return runtime_config(container, self._surroundings(container))
+        """With what the devices need that were asked for by name."""
+        config = runtime_config(container, self._surroundings(container))
+        if not (requests := container.spec.limits.device_requests):
+            return config
+        devices = cdi.Devices(self.config.cdi_dirs)
+        return devices.inject(config, cdi.chosen(requests, devices))
 
     def start(self, container: Container) -> tuple[RuntimeConfig, Plan]:
         """What this container is to be, and what the runtime has to do for it; nothing is written."""

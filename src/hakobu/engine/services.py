@@ -419,6 +419,8 @@ class SystemFacts:
     storage_driver: str = "overlay2"
     tasks: int = 0
     event_listeners: int = 0
+    cdi_dirs: tuple[str, ...] = ()
+    cdi_devices: tuple[str, ...] = ()
     events: int = 0
     health_checks: int = 0
     health_checks_failed: int = 0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import hakobu
+from hakobu.engine import cdi
 from hakobu.engine.bus import Bus
 from hakobu.engine.config import EngineConfig
 from hakobu.engine.health import HealthWatch
@@ -88,6 +89,8 @@ class SystemService:
             file_descriptors=len(os.listdir("/proc/self/fd")),
             tasks=self.tasks(),
             event_listeners=self.bus.listeners,
+            cdi_dirs=config.cdi_dirs,
+            cdi_devices=cdi.Devices(config.cdi_dirs).names,
             events=self.bus.published,
             health_checks=self.health.probes,
             health_checks_failed=self.health.failed_probes,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from hakobu.spec.device_request import DeviceRequest
 from hakobu.spec.log_config import LogConfig
 from hakobu.spec.ulimit import Ulimit
 
@@ -115,6 +116,7 @@ class Limits:
     blkio_write_iops: tuple[tuple[str, int], ...] = ()
     devices: tuple[Device, ...] = ()
     device_cgroup_rules: tuple[str, ...] = ()
+    device_requests: tuple[DeviceRequest, ...] = ()
     ulimits: tuple[Ulimit, ...] = ()
     cgroup_parent: str = ""
 

@@ -99,6 +99,14 @@ class Mount(TypedDict, total=False):
     ClusterOptions: Empty
 
 
+class DeviceRequestShape(TypedDict, total=False):
+    Driver: str | None
+    Count: int | None
+    DeviceIDs: list[str] | None
+    Capabilities: list[list[str]] | None
+    Options: dict[str, str] | None
+
+
 class Resources(TypedDict, total=False):
     """What create and update have in common."""
 
@@ -120,7 +128,7 @@ class Resources(TypedDict, total=False):
     CpusetMems: str | None
     Devices: list[Device] | None
     DeviceCgroupRules: StringList
-    DeviceRequests: list[dict[str, Any]] | None
+    DeviceRequests: list[DeviceRequestShape] | None
     KernelMemory: int | None
     KernelMemoryTCP: int | None
     MemoryReservation: int | None

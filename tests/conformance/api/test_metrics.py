@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.conformance.api.engine import running
 from tests.conformance.api.speaker import Speaker
 from tests.integration import busybox_image
 from tests.integration.daemon import Daemon
@@ -21,14 +22,9 @@ pytestmark = pytest.mark.root
 def measured(isolated_session: None) -> Iterator[Daemon]:
     need(busybox_image.available(), "busybox-static")
     folder = Path(tempfile.mkdtemp(prefix="hakobu-metrics-"))
-    engine = Daemon(folder, ("--metrics-addr", "127.0.0.1:0"))
     try:
-        engine.start()
-        try:
+        with running(folder, "--metrics-addr", "127.0.0.1:0") as engine:
             yield engine
-        finally:
-            engine.remove_all()
-            engine.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -54,7 +50,6 @@ def test_a_prometheus_server_reads_what_happened(measured: Daemon):
     assert said, measured.log()
     before = samples(said[1])
     api = Speaker(str(measured.socket))
-    api.call("POST", "/images/load?quiet=1", busybox_image.archive("bb:latest"))
     running = api.run("sleep", "1000")
     api.create("true")
     after = samples(said[1])

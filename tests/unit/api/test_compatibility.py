@@ -15,7 +15,6 @@ from hakobu.wire.version import ANNOUNCED
 
 VALUES: dict[str, Any] = {
     "HostConfig.Cgroup": "container:x",
-    "HostConfig.DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}],
     "HostConfig.Isolation": "process",
     "OnBuild": ["RUN x"],
 }

@@ -6,6 +6,7 @@ from typing import Any
 from hakobu.api.render import mount
 from hakobu.runtime.defaults import MASKED_PATHS, READONLY_PATHS
 from hakobu.spec.container import ContainerSpec, Limits, PortBinding
+from hakobu.spec.device_request import DeviceRequest
 from hakobu.wire.version import ApiVersion, fit
 
 SHM_BYTES = 64 << 20
@@ -118,7 +119,7 @@ def resources(limits: Limits) -> dict[str, Any]:
             for d in limits.devices
         ],
         "DeviceCgroupRules": list(limits.device_cgroup_rules) or None,
-        "DeviceRequests": None,
+        "DeviceRequests": [_request(r) for r in limits.device_requests] or None,
         "KernelMemory": 0,
         "KernelMemoryTCP": 0,
         "MemoryReservation": limits.memory_reservation_bytes,
@@ -131,6 +132,16 @@ def resources(limits: Limits) -> dict[str, Any]:
         "CpuPercent": 0,
         "IOMaximumIOps": 0,
         "IOMaximumBandwidth": 0,
+    }
+
+
+def _request(request: DeviceRequest) -> dict[str, Any]:
+    return {
+        "Driver": request.driver,
+        "Count": request.count,
+        "DeviceIDs": list(request.device_ids) or None,
+        "Capabilities": [list(group) for group in request.capabilities] or None,
+        "Options": dict(request.options),
     }
 
 

@@ -112,8 +112,8 @@ def info(facts: SystemFacts) -> dict[str, Any]:
         "SecurityOptions": list(facts.security_options),
         "DefaultAddressPools": [{"Base": base, "Size": size} for base, size in facts.address_pools],
         "FirewallBackend": {"Driver": "nftables", "Info": []},
-        "CDISpecDirs": [],
-        "DiscoveredDevices": [],
+        "CDISpecDirs": list(facts.cdi_dirs),
+        "DiscoveredDevices": [{"Source": "cdi", "ID": name} for name in facts.cdi_devices],
         "Warnings": list(facts.warnings) or None,
     }
 

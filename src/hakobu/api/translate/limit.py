@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.spec.container import Device, Limits, RestartPolicy
+from hakobu.spec.device_request import DeviceRequest
 from hakobu.spec.ulimit import Ulimit
 from hakobu.wire import container as wire
 
@@ -54,6 +55,7 @@ def limits(given: wire.Resources) -> Limits:
         blkio_write_iops=_throttle(given.get("BlkioDeviceWriteIOps")),
         devices=tuple(_device(d) for d in given.get("Devices") or ()),
         device_cgroup_rules=tuple(given.get("DeviceCgroupRules") or ()),
+        device_requests=tuple(_request(r) for r in given.get("DeviceRequests") or ()),
         ulimits=tuple(_ulimit(u) for u in given.get("Ulimits") or ()),
         cgroup_parent=given.get("CgroupParent") or "",
     )
@@ -70,16 +72,23 @@ def warnings(given: wire.Resources) -> list[str]:
 
 
 def _check_foreign(given: wire.Resources) -> None:
-    """Windows' fields, and devices by request, which need a driver this engine has not."""
+    """Windows' fields."""
     for field in ("CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"):
         if given.get(field):
             raise Invalid(f"{field} is only supported on Windows", field=field)
-    requests = given.get("DeviceRequests")
-    if requests:
-        driver = str(requests[0].get("Driver") or "")
-        groups: list[list[str]] = requests[0].get("Capabilities") or []
-        wanted = " ".join(f"[{' '.join(group)}]" for group in groups)
-        raise NotSupported("DeviceRequests", f'could not select device driver "{driver}" with capabilities: [{wanted}]')
+
+
+def _request(given: wire.DeviceRequestShape) -> DeviceRequest:
+    count, ids = given.get("Count") or 0, tuple(given.get("DeviceIDs") or ())
+    if count and ids:
+        raise Invalid("cannot set both Count and DeviceIDs on device request", field="DeviceRequests")
+    return DeviceRequest(
+        driver=given.get("Driver") or "",
+        count=count,
+        device_ids=ids,
+        capabilities=tuple(tuple(group) for group in given.get("Capabilities") or ()),
+        options=dict(given.get("Options") or {}),
+    )
 
 
 def _swappiness(value: int | None) -> int | None:
