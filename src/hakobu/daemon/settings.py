@@ -12,7 +12,9 @@ from typing import cast
 
 from hakobu.daemon.flags import BY_KEY, BY_NAME, BY_SHORT, Flag
 from hakobu.engine.config import DEFAULT_CDI_DIRS, EngineConfig, NetworkConfig
+from hakobu.engine.gc_policy import GcPolicy
 from hakobu.engine.size import parse_size
+from hakobu.engine.when import parse_duration_ns
 from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.kernel.userns import owner_uid
 from hakobu.spec import user_directory
@@ -229,6 +231,13 @@ class _Reader:
     def map(self, name: str) -> dict[str, str]:
         return dict(_pair(name, v) for v in self.list(name))
 
+    def duration_ns(self, name: str, default: int) -> int:
+        value = self._given.scalars.get(name)
+        try:
+            return default if value is None else parse_duration_ns(value)
+        except Invalid:
+            raise Invalid(f"invalid duration for --{name}: {value!r}", field=name) from None
+
     def size(self, name: str, default: int) -> int:
         value = self._given.scalars.get(name)
         try:
@@ -292,6 +301,11 @@ def _engine(read: _Reader, instance: Instance, debug: bool, environment: Mapping
         mirrors=read.list("registry-mirror"),
         insecure_registries=read.list("insecure-registry"),
         registries=read.text("registries"),
+        image_gc=GcPolicy(
+            read.duration_ns("image-gc-age", 0),
+            read.size("image-gc-size", 0),
+            read.duration_ns("image-gc-interval", 3600 * 10**9),
+        ),
         max_downloads=read.number("max-concurrent-downloads", 3),
         max_uploads=read.number("max-concurrent-uploads", 5),
         max_download_attempts=read.number("max-download-attempts", 5),

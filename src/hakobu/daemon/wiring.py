@@ -18,6 +18,7 @@ from hakobu.daemon.tidying import Tidying
 from hakobu.engine.announce import object_event
 from hakobu.engine.background import Background
 from hakobu.engine.bus import Bus
+from hakobu.engine.collecting import Collector
 from hakobu.engine.commit import Committer
 from hakobu.engine.config import EngineConfig, NetworkConfig
 from hakobu.engine.containers import ContainerService
@@ -27,6 +28,8 @@ from hakobu.engine.ending import Monitor
 from hakobu.engine.endpoints import Endpoints
 from hakobu.engine.execs import ExecService
 from hakobu.engine.health import HealthWatch
+from hakobu.engine.image_gc import ImageGc
+from hakobu.engine.image_removal import ImageRemover
 from hakobu.engine.images import ImageService
 from hakobu.engine.logs.forwarding import Forwarding
 from hakobu.engine.netbook import NetBook
@@ -40,7 +43,7 @@ from hakobu.engine.recovery import Recovery, stale
 from hakobu.engine.registries import RegistryService, registry_settings
 from hakobu.engine.removing import Remover
 from hakobu.engine.roots import ContainerRoots
-from hakobu.engine.services import Services
+from hakobu.engine.services import Image, Services
 from hakobu.engine.starting import Gates, Pending, Starter
 from hakobu.engine.stopping import Stopper
 from hakobu.engine.system import SystemService
@@ -84,6 +87,7 @@ class Engine:
     forwarding: Forwarding
     plan_for: Callable[[ContainerSpec], Plan]
     traces: Traces
+    image_gc: ImageGc
 
     async def open(self) -> None:
         """Afterwards the API may answer: everything that runs was adopted."""
@@ -123,6 +127,7 @@ class Engine:
         while True:
             await asyncio.sleep(10)
             await self._heal_networks()
+            await self.image_gc.tick()
             for notice in await self.thread.call(self.networking.take_notices):
                 _log.info("%s", notice)
 
@@ -150,6 +155,7 @@ class Engine:
         self.shims.close()
         await self.thread.call(self.networking.close)
         self.thread.close()
+        await asyncio.to_thread(self.image_gc.flush)
         await asyncio.to_thread(self.stores.close)
         if not self.endpoints.running():
             self._remove_cgroup()
@@ -253,6 +259,9 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         health.end,
     )
     registries, layer_threads = registry_settings(config), ThreadPoolExecutor(8, "hakobu-layers")
+    collector = Collector(stores)
+    image_remover = ImageRemover(stores, records, bus, collector)
+    image_gc = ImageGc(stores, records, image_remover, config.image_gc)
     images = ImageService(
         stores,
         records,
@@ -260,12 +269,20 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         RegistryPuller(stores, registries, bus, layer_threads),
         RegistryPusher(stores, registries, bus, layer_threads),
         streaming,
+        image_remover,
+        collector,
     )
+
+    def image_used(ref: str, *, platform: str = "") -> Image:
+        image = images.get(ref, platform=platform)
+        image_gc.note(image.id)
+        return image
+
     creator = Creator(
         records,
         roots,
         bus,
-        images.get,
+        image_used,
         lambda ref: book.get(ref).name,
         lambda container_id, driver: _log_path(config, container_id, driver),
         config.log,
@@ -321,6 +338,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         forwarding,
         lambda spec: planner.foresee(creator.foresee(spec)),
         traces,
+        image_gc,
     )
 
 

@@ -5,6 +5,7 @@ A value: the composition root parses it once and hands out the parts that each s
 
 from dataclasses import dataclass, field
 
+from hakobu.engine.gc_policy import GcPolicy
 from hakobu.spec.instance import Instance
 from hakobu.spec.log_config import LogConfig
 from hakobu.spec.ulimit import Ulimit
@@ -61,6 +62,7 @@ class EngineConfig:
     mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
     registries: str = ""
+    image_gc: GcPolicy = GcPolicy()
     max_downloads: int = 3
     max_uploads: int = 5
     max_download_attempts: int = 5

@@ -46,11 +46,12 @@ class ImageService:
         puller: "Puller",
         pusher: "Pusher",
         spawn_reader: "Spawn",
+        remover: ImageRemover,
+        collector: Collector,
     ) -> None:
         self._stores, self._records, self._events = stores, records, events
         self._puller, self._pusher, self._spawn = puller, pusher, spawn_reader
-        self._collector = Collector(stores)
-        self._remover = ImageRemover(stores, records, events, self._collector)
+        self._remover, self._collector = remover, collector
 
     # Reading
 

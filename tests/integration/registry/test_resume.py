@@ -159,3 +159,30 @@ def test_a_file_of_mirrors_that_cannot_be_read_stops_the_start_with_its_place(
     done = subprocess.run(argv, capture_output=True, text=True, cwd="/")
     assert done.returncode != 0
     assert f'{file}: registry."quay.io".mirror.url must be like https://HOST' in done.stderr
+
+
+def test_pulled_images_go_when_nothing_has_used_them_for_long(own: Callable[..., Daemon], registry: Served) -> None:
+    engine = own("--image-gc-age", "2s", "--image-gc-interval", "1s")
+    engine.load("busybox")
+    name = f"{registry.host}/team/app:v1"
+    engine.hakobu("tag", "busybox", f"{registry.host}/team/local:v1")
+    engine.hakobu("pull", name)  # the same image as busybox, which this makes one that can be had again
+    engine.hakobu("create", "--name", "holds", "--network", "none", name)
+    used = engine.hakobu("images", "-q").stdout
+    other = _another(engine, registry)
+    assert other in engine.hakobu("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
+    until(lambda: other not in engine.hakobu("images", "--format", "{{.Repository}}:{{.Tag}}").stdout)
+    assert engine.hakobu("images", "-q").stdout == used
+    engine.hakobu("rm", "holds")
+    until(lambda: engine.hakobu("images", "-q").stdout == "")
+    assert name in engine.log() and "removed image sha256:" in engine.log()
+
+
+def _another(engine: Daemon, registry: Served) -> str:
+    """A second image, pulled from the registry; it was made here and pushed there."""
+    name = f"{registry.host}/team/other:v1"
+    engine.hakobu("run", "--name", "makes", "--network", "none", "busybox", "touch", "/other")
+    engine.hakobu("commit", "makes", name)
+    engine.hakobu("rm", "makes")
+    engine.hakobu("push", "-q", name)
+    return name
