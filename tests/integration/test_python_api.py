@@ -74,7 +74,7 @@ def test_a_stream_that_is_left_ends_its_thread(engine):
     async def main() -> None:
         async with AsyncEngine(engine.url) as client:
             for _ in range(70):  # More than the pool has threads.
-                events = client.events()
+                events = client.events(since="1")
                 reading = asyncio.ensure_future(anext(aiter(events)))
                 async with await client.run("busybox", ["true"]):
                     await reading

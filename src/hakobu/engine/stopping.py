@@ -91,7 +91,8 @@ class Stopper:
         try:
             await self._runtime.signal(container.id, "", number)
         except HakobuError as error:
-            if error.kind is not Kind.NOT_FOUND:
+            # Gone, or over and about to be told: what waits for the end sees it.
+            if error.kind not in (Kind.NOT_FOUND, Kind.CONFLICT):
                 raise
         container_event(self._events, container, "kill", signal=str(number))
         current = self._records.by_id(container.id)

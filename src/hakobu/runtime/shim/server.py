@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import cast
 
+from hakobu.errors import Kind
 from hakobu.kernel import process, scm
 from hakobu.runtime import steps_network
 from hakobu.runtime.failure import StepFailed
@@ -372,7 +373,7 @@ class Server:
 
     def _running(self) -> Session:
         if self._over:
-            raise StepFailed("session", f"container {self._id} is not running")
+            raise StepFailed("session", f"container {self._id} is not running", kind=Kind.CONFLICT)
         return self._init
 
     def _session(self, request: Message) -> Session:
