@@ -17,6 +17,10 @@ _UDP_ECHO = (
     "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 53))\n"
     "while True: s.sendto(*s.recvfrom(100))"
 )
+_UDP_WHO = (
+    "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 53))\n"
+    "while True: _, a = s.recvfrom(100); s.sendto(a[0].encode(), a)"
+)
 _SERVE = "echo hello > /index.html; exec httpd -f -p 80 -h /"
 
 
@@ -108,6 +112,46 @@ def test_udp_is_published_as_well(user: OrdinaryUser) -> None:
         server.kill()
         server.wait()
         remove(user, "echo")
+
+
+def test_a_container_sees_its_clients_own_address(user: OrdinaryUser) -> None:
+    """Of a client on another machine: a network namespace beyond a veth."""
+    other = subprocess.Popen(["unshare", "-n", "sleep", "1000"])
+    inside = ("nsenter", "-t", str(other.pid), "-n")
+    serve = "echo hello > /index.html; exec httpd -f -vv -p 80 -h /"
+    user.hakobu("run", "-d", "--name", "seen", "-p", "8080:80", "-p", "5353:53/udp", "busybox", "sh", "-c", serve)
+    server = None
+    try:
+        user.wait_until(lambda: user.hakobu("exec", "seen", "test", "-e", "/index.html").returncode == 0, "page")
+        user.wait_until(lambda: os.readlink("/proc/self/ns/net") != os.readlink(f"/proc/{other.pid}/ns/net"), "netns")
+        for command in (
+            ("ip", "link", "add", "beyond0", "type", "veth", "peer", "name", "beyond1", "netns", str(other.pid)),
+            ("ip", "addr", "add", "198.51.100.1/24", "dev", "beyond0"),
+            ("ip", "link", "set", "beyond0", "up"),
+            (*inside, "ip", "addr", "add", "198.51.100.2/24", "dev", "beyond1"),
+            (*inside, "ip", "link", "set", "beyond1", "up"),
+        ):
+            subprocess.run(command, check=True)
+        fetch = "import urllib.request as u; print(u.urlopen('http://198.51.100.1:8080/', timeout=30).read().decode())"
+        done = subprocess.run([*inside, sys.executable, "-I", "-c", fetch], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "hello"
+        user.wait_until(lambda: "198.51.100.2" in user.hakobu("logs", "seen").stderr, "line of the client's address")
+        assert get("http://127.0.0.1:8080/") == "hello"  # the host itself has an address that means another there
+        pid = user.out("inspect", "-f", "{{.State.Pid}}", "seen")
+        server = subprocess.Popen(["nsenter", "-t", pid, "-n", sys.executable, "-I", "-c", _UDP_WHO])
+        ask = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(0.2)\n"
+        ask += "s.sendto(b'who', ('198.51.100.1', 5353)); print(s.recv(100).decode())"
+
+        def answered() -> bool:
+            done = subprocess.run([*inside, sys.executable, "-I", "-c", ask], capture_output=True, text=True)
+            return done.stdout.strip() == "198.51.100.2"
+
+        user.wait_until(answered, "answer by UDP that names the client")
+    finally:
+        for process in filter(None, (server, other)):
+            process.kill()
+            process.wait()
+        remove(user, "seen")
 
 
 def test_a_privileged_port_is_refused_with_what_would_help(user: OrdinaryUser) -> None:

@@ -12,7 +12,7 @@
 | `port.publish` | daemon | protocol, host_ip, host_port, container_ip, container_ipv6, container_port, bridge |
 | `resolver.join` | daemon | container_id, networks |
 
-`port.reserve` names a `keeper` besides, where another process binds the host's ports.
+`port.reserve` has `keeper` and `container_prefix` besides, where another process binds the host's ports.
 A child's steps on an interface need the shim's `veth.create` for it done before.
 """
 
@@ -175,7 +175,9 @@ def plan_port_reservations(
 
     `keeper` is the directory of who binds them, where the host's network is not the engine's.
     """
-    bound_elsewhere: dict[str, Json] = {"keeper": keeper} if keeper else {}
+    bound_elsewhere: dict[str, Json] = {}
+    if keeper:
+        bound_elsewhere = {"keeper": keeper, "container_prefix": endpoint.ipv4_prefix if endpoint else 0}
     return tuple(
         Step(
             "port.reserve",

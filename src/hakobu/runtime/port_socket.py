@@ -20,11 +20,15 @@ _KINDS = {
 
 
 class Reserved(NamedTuple):
-    """A bound (and, for tcp and sctp, listening) socket, non-blocking, and the address it holds."""
+    """A bound (and, for tcp and sctp, listening) socket, non-blocking, and the address it holds.
+
+    `transparent`: what is forwarded may carry its client's address, and the answers come back (IP_TRANSPARENT).
+    """
 
     socket: socket.socket
     host_ip: str
     host_port: int
+    transparent: bool = False
 
 
 def bind(protocol: str, host_ip: str, port: int) -> Reserved:
@@ -76,4 +80,4 @@ def bind_by(keeper: str, protocol: str, host_ip: str, port: int) -> Reserved:
     told = json.loads(message.body)
     if not message.fds:
         raise OSError(told["errno"], told["error"])
-    return Reserved(socket.socket(fileno=message.fds[0]), host_ip, told["port"])
+    return Reserved(socket.socket(fileno=message.fds[0]), host_ip, told["port"], told["transparent"])

@@ -96,11 +96,7 @@ def _overlay(lower: list[str], upper: str, work: str, target: str) -> int:
         _set_lower(fs_fd, lower)
         mnt.fsconfig_set_string(fs_fd, "upperdir", upper)
         mnt.fsconfig_set_string(fs_fd, "workdir", work)
-        for option, value in overlay.options():
-            if value is None:
-                mnt.fsconfig_set_flag(fs_fd, option)
-            else:
-                mnt.fsconfig_set_string(fs_fd, option, value)
+        _set_options(fs_fd)
         mnt.fsconfig_create(fs_fd)
         return mnt.fsmount(fs_fd)
     finally:
@@ -171,6 +167,14 @@ def mount_layers(child: Child, args: Args) -> None:
         os.close(mount_fd)
 
 
+def _set_options(fs_fd: int) -> None:
+    for option, value in overlay.options():
+        if value is None:
+            mnt.fsconfig_set_flag(fs_fd, option)
+        else:
+            mnt.fsconfig_set_string(fs_fd, option, value)
+
+
 def _overlay_to_read(lower: list[str], target: str, child: Child) -> int:
     joined = ":".join(lower)
     if len(joined) > _STRING_BYTES and not probe.has(Feature.OVERLAY_LOWERDIR_APPEND):
@@ -178,6 +182,7 @@ def _overlay_to_read(lower: list[str], target: str, child: Child) -> int:
     fs_fd = mnt.fsopen("overlay")
     try:
         _set_lower(fs_fd, lower)
+        _set_options(fs_fd)
         mnt.fsconfig_create(fs_fd)
         return mnt.fsmount(fs_fd, mnt.MOUNT_ATTR_RDONLY)
     finally:

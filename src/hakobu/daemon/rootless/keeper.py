@@ -4,7 +4,7 @@
     {"op": "join"}                  →
                                     ←  {} + descriptors of user, mount, network and cgroup namespace
     {"op": "bind", protocol, host_ip, port} →
-                                    ←  {"port": n} + a bound socket of the host's network, or {"errno", "error"}
+                                    ←  {"port", "transparent"} + a socket of the host's network, or {"errno", "error"}
 
 Daemons come and go, shims outlive them; a network driver must outlive both. So the keeper is nobody's child, waits
 for one process of the namespace after the other, and leaves with the last. One thread, no import after its start.
@@ -159,7 +159,8 @@ class _Keeper:
             scm.send(connection, json.dumps(told).encode())
             return
         with held.socket:
-            scm.send(connection, json.dumps({"port": held.host_port}).encode(), (held.socket.fileno(),))
+            told = {"port": held.host_port, "transparent": self._namespaces.transparent}
+            scm.send(connection, json.dumps(told).encode(), (held.socket.fileno(),))
 
 
 if __name__ == "__main__":

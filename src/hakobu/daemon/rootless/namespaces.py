@@ -24,6 +24,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from hakobu.daemon.rootless import answers
 from hakobu.daemon.rootless import driver as drivers
 from hakobu.daemon.rootless.delegation import Delegation
 from hakobu.daemon.rootless.subid import Line, Maps, plan_maps, ranges
@@ -44,14 +45,17 @@ class NoNamespaces(HakobuError):
 
 @dataclass(frozen=True, slots=True)
 class Namespaces:
-    """Descriptors of the namespaces, and the driver's process; whoever holds them keeps them."""
+    """Descriptors of the namespaces, and the driver's process; whoever holds them keeps them.
+
+    `transparent` says that a socket may take a client's address and gets the answers (`answers`).
+    """
 
     user_fd: int
     mount_fd: int
     network_fd: int
     cgroup_fd: int
     driver: "subprocess.Popen[bytes]"
-    subordinate: bool
+    transparent: bool
 
     @property
     def fds(self) -> tuple[int, ...]:
@@ -75,10 +79,10 @@ def make(folder: str, driver: drivers.Driver, log_fd: int, delegation: Delegatio
         if delegation is not None:
             delegation.settle()
         ours.send(b"mapped")
-        _expect(ours, "ready")
+        transparent = _expect(ours, "ready", "ready, transparent") != "ready"
         fds = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _TYPES]
         running = _start(driver, pid, log_fd)
-        return Namespaces(*fds, driver=running, subordinate=maps.subordinate)
+        return Namespaces(*fds, driver=running, transparent=transparent)
     finally:
         ours.close()
         os.waitpid(pid, 0)
@@ -112,13 +116,14 @@ def _write_resolver(folder: str, driver: drivers.Driver) -> str:
     return path
 
 
-def _expect(sock: socket.socket, word: str) -> None:
+def _expect(sock: socket.socket, *words: str) -> str:
     said = sock.recv(4096).decode()
-    if said != word:
+    if said not in words:
         raise NoNamespaces(
             said or "the process that makes the user's namespaces ended",
             hint="hakobu doctor says what is missing here",
         )
+    return said
 
 
 def _be_child(sock: socket.socket, resolver: str, delegation: Delegation | None) -> None:
@@ -140,7 +145,7 @@ def _be_child(sock: socket.socket, resolver: str, delegation: Delegation | None)
             mount.mount(delegation.directory, delegation.mount_point, None, _MS_BIND)
         with Netlink() as netlink:
             rtnetlink.set_up(netlink, "lo")
-        sock.send(b"ready")
+        sock.send(b"ready, transparent" if answers.deliver() else b"ready")
         sock.recv(1)
     except OSError as error:
         with suppress(OSError):

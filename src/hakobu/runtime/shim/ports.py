@@ -34,7 +34,7 @@ class Ports:
 
     def reserve(self, args: Args, pid: int = 0) -> None:
         for held in port_reserve(args):
-            self._held.append((held, args))
+            self._held.append((held, {**args, "transparent": True} if held.transparent else args))
             self.reserved.append(
                 {
                     "protocol": text(args, "protocol"),
@@ -64,9 +64,9 @@ class Ports:
         """Once the container runs."""
         for held, args in self._held:
             if text(args, "protocol") == "udp":
-                self._serving.append(_UdpPort(self._loop, held.socket, _target(args, held.host_ip)))
+                self._serving.append(_UdpPort(self._loop, held.socket, _Way(args, held.host_ip)))
             elif text(args, "protocol") == "tcp":
-                self._serving.append(_TcpPort(self._loop, held.socket, _target(args, held.host_ip)))
+                self._serving.append(_TcpPort(self._loop, held.socket, _Way(args, held.host_ip)))
 
     @property
     def is_idle(self) -> bool:
@@ -80,30 +80,61 @@ class Ports:
         self._held.clear()
 
 
-def _target(args: Args, host_ip: str) -> tuple[str, int]:
-    """The container's address of the same family where it has one, its IPv4 address else."""
-    v6 = text(args, "container_ipv6")
-    address = v6 if ":" in host_ip and v6 else text(args, "container_ip") or v6
-    return address, number(args, "container_port")
+IP_TRANSPARENT = 19  # linux/in.h
+IPV6_TRANSPARENT = 75  # linux/in6.h
+_OWN_TO_A_HOST = ("127.", "169.254.", "::1", "fe80:", "::ffff:")
+
+
+class _Way:
+    """From a published port to the container: its address of the port's family where it has one, its IPv4 one else."""
+
+    def __init__(self, args: Args, host_ip: str) -> None:
+        v6 = text(args, "container_ipv6")
+        address = v6 if ":" in host_ip and v6 else text(args, "container_ip") or v6
+        self.target = (address, number(args, "container_port"))
+        self._family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._transparent = bool(args.get("transparent"))
+        self._shift = 32 - number(args, "container_prefix")
+
+    def open(self, kind: int, client: str) -> socket.socket:
+        """A socket for the container, which sees the client's own address where that can be, else its bridge's."""
+        sock = socket.socket(self._family, kind | socket.SOCK_NONBLOCK)
+        if self._transparent and self._may_carry(client):
+            try:
+                if self._family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+                else:
+                    sock.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
+                sock.bind((client, 0))
+            except OSError:
+                pass
+        return sock
+
+    def _may_carry(self, client: str) -> bool:
+        """Of the same family, not the host's own, and not a neighbour's, whom the container would answer past us."""
+        if (":" in client) != (self._family == socket.AF_INET6) or client.startswith(_OWN_TO_A_HOST):
+            return False
+        return self._family == socket.AF_INET6 or self._network(client) != self._network(self.target[0])
+
+    def _network(self, address: str) -> int:
+        return int.from_bytes(socket.inet_aton(address), "big") >> self._shift
 
 
 class _TcpPort:
-    def __init__(self, loop: Loop, sock: socket.socket, target: tuple[str, int]) -> None:
-        self._loop, self._sock, self._target = loop, sock, target
+    def __init__(self, loop: Loop, sock: socket.socket, way: "_Way") -> None:
+        self._loop, self._sock, self._way = loop, sock, way
         self._connections: set[_Connection] = set()
         loop.watch(sock.fileno(), IN, self._accept)
 
     def _accept(self, events: int) -> None:
         try:
-            client, _ = self._sock.accept()
+            client, address = self._sock.accept()
         except OSError:  # gone again, or out of descriptors: the next event tries anew
             return
         client.setblocking(False)
-        family = socket.AF_INET6 if ":" in self._target[0] else socket.AF_INET
-        server = socket.socket(family, socket.SOCK_STREAM)
-        server.setblocking(False)
+        server = self._way.open(socket.SOCK_STREAM, address[0])
         try:
-            server.connect(self._target)
+            server.connect(self._way.target)
         except BlockingIOError:
             pass
         except OSError:
@@ -191,8 +222,8 @@ def _splice(source: int, target: int, count: int) -> int:
 class _UdpPort:
     """One upstream socket for each client address; answers go back from the published port."""
 
-    def __init__(self, loop: Loop, sock: socket.socket, target: tuple[str, int]) -> None:
-        self._loop, self._sock, self._target = loop, sock, target
+    def __init__(self, loop: Loop, sock: socket.socket, way: "_Way") -> None:
+        self._loop, self._sock, self._way = loop, sock, way
         self._sessions: dict[tuple[str, int], tuple[socket.socket, float]] = {}
         loop.watch(sock.fileno(), IN, self._received)
 
@@ -217,10 +248,8 @@ class _UdpPort:
         if found is None:
             if len(self._sessions) >= UDP_SESSIONS:
                 return None
-            family = socket.AF_INET6 if ":" in self._target[0] else socket.AF_INET
-            upstream = socket.socket(family, socket.SOCK_DGRAM)
-            upstream.setblocking(False)
-            upstream.connect(self._target)
+            upstream = self._way.open(socket.SOCK_DGRAM, address[0])
+            upstream.connect(self._way.target)
             self._loop.watch(upstream.fileno(), IN, self._answers(upstream, address))
             if not self._sessions:
                 self._loop.after(UDP_IDLE_S, self._expire)
