@@ -77,6 +77,13 @@ class Daemon:
     def hakobu(self, *argv: str, check: bool = True, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         return self._client([sys.executable, "-I", "-m", "hakobu.cli.main"], argv, check, stdin)
 
+    def start_hakobu(self, *argv: str) -> "subprocess.Popen[str]":
+        """The command line left running, with its output in pipes."""
+        program = [sys.executable, "-I", "-m", "hakobu.cli.main", *argv]
+        environment = {**os.environ, "HAKOBU_HOST": self.url}
+        pipe = subprocess.PIPE
+        return subprocess.Popen(program, env=environment, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+
     def docker(self, *argv: str, check: bool = True, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         program = shutil.which("docker")
         assert program, "no docker command on PATH: apt install docker.io"

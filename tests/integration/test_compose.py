@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
+from tests.integration.application import App, application
 from tests.integration.daemon import Daemon
 
 FILE = """
@@ -37,34 +37,11 @@ secrets: {token: {environment: TOKEN}}
 """
 
 
-class App:
-    """`hakobu compose` for one file."""
-
-    def __init__(self, engine: Daemon, folder: Path) -> None:
-        self.engine = engine
-        self.file = folder / "compose.yaml"
-        self.file.write_text(FILE)
-        (folder / ".env").write_text("TOKEN=s3cret\n")
-
-    def __call__(self, *argv: str, check: bool = True) -> CompletedProcess[str]:
-        return self.engine.hakobu("compose", "-f", str(self.file), *argv, check=check)
-
-    def states(self) -> dict[str, str]:
-        rows = [json.loads(line) for line in self("ps", "-a", "--format", "json").stdout.splitlines()]
-        return {row["Name"]: row["State"] for row in rows}
-
-    def ids(self) -> list[str]:
-        return sorted(self("ps", "-q").stdout.split())
-
-
 @pytest.fixture
 def app(engine: Daemon, tmp_path: Path) -> Iterator[App]:
-    found = App(engine, tmp_path)
-    yield found
-    found("--profile", "*", "down", "-v", "--remove-orphans", "-t", "0")
-    assert engine.docker("ps", "-aq", "--filter", "label=com.docker.compose.project=shop").stdout == ""
-    assert engine.docker("volume", "ls", "-q", "--filter", "label=com.docker.compose.project=shop").stdout == ""
-    assert engine.docker("network", "ls", "-q", "--filter", "label=com.docker.compose.project=shop").stdout == ""
+    (tmp_path / ".env").write_text("TOKEN=s3cret\n")
+    with application(engine, tmp_path, "shop", FILE) as found:
+        yield found
 
 
 def test_up_again_changed_and_down(app: App) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import tarfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,17 +22,19 @@ from hakobu.client.engine import Engine
 from hakobu.client.error import ClientError, EngineError
 from hakobu.client.progress import finish
 from hakobu.compose import label
-from hakobu.compose.body import Wanted, container_body, endpoints, network_body, volume_body
+from hakobu.compose.body import Wanted, container_body, endpoints, has_owner, network_body, volume_body
 from hakobu.compose.bootstrap import bootstrap_image
 from hakobu.compose.change import changes
 from hakobu.compose.failure import ActionFailed
+from hakobu.compose.hook import run_in
 from hakobu.compose.label import container_name
-from hakobu.compose.model.dependency import COMPLETED
+from hakobu.compose.model.dependency import COMPLETED, HEALTHY
+from hakobu.compose.model.hook import Hook
 from hakobu.compose.model.project import FileObject, Project
 from hakobu.compose.model.resource import FileReference
 from hakobu.compose.model.service import Service
 from hakobu.compose.observed import Observed, image_id
-from hakobu.compose.plan import CONFIG_CHANGED, Action, Kind, Plan, Wave
+from hakobu.compose.plan import CONFIG_CHANGED, READY, Action, Kind, Plan, Wave
 from hakobu.compose.progress import Progress
 from hakobu.spec.step import Json
 
@@ -45,6 +48,7 @@ DRY_WORDS: dict[Kind, tuple[str, ...]] = {
     Kind.CREATE_VOLUME: ("Creating", "Created"),
     Kind.CREATE: ("Creating", "Created"),
     Kind.RECREATE: ("Recreate", "Recreated"),
+    Kind.ROLL: ("Rolling", "Rolled"),
     Kind.START: ("Starting", "Started"),
     Kind.KEEP: ("Running",),
     Kind.AWAIT: ("Waiting",),
@@ -65,7 +69,7 @@ DRY_WORDS: dict[Kind, tuple[str, ...]] = {
 class ApplyOptions:
     """`timeout_s` for stops (None: each container's own); `wait_s` bounds waiting for health, None for ever.
 
-    `dry`: each action is told, none is done.
+    `dry`: each action is told, none is done. `renew_volumes`: a recreated container gets new nameless volumes.
     """
 
     timeout_s: int | None = None
@@ -74,6 +78,7 @@ class ApplyOptions:
     force: bool = False
     signal: str = ""
     dry: bool = False
+    renew_volumes: bool = False
 
 
 class Applier:
@@ -94,12 +99,15 @@ class Applier:
         self._options = options or ApplyOptions()
         self._ids = {(c.service, c.number): c.id for c in (observed.containers if observed else ()) if not c.oneoff}
         self._images = dict(observed.images) if observed else {}
+        self._lock = threading.Lock()
+        self._pre_started: set[tuple[str, int, int]] = set()
         self._table: dict[Kind, Callable[[Action], None]] = {
             Kind.PULL: self._pull,
             Kind.CREATE_NETWORK: self._create_network,
             Kind.CREATE_VOLUME: self._create_volume,
             Kind.CREATE: self._create,
             Kind.RECREATE: self._recreate,
+            Kind.ROLL: self._roll,
             Kind.START: self._start,
             Kind.KEEP: self._keep,
             Kind.AWAIT: self._await,
@@ -211,7 +219,7 @@ class Applier:
             name=container_name(self.project.name, service, action.number),
             image_id=self._images.get(self.project.image_of(service), ""),
             replaces=replaces,
-            inherited=action.container.anonymous if action.container else {},
+            inherited=action.container.anonymous if action.container and not self._options.renew_volumes else {},
             container_of=self._container_of,
             names_of=self._names_of,
             socket=self._engine.endpoint.url.removeprefix("unix://"),
@@ -231,7 +239,7 @@ class Applier:
         return tuple(tuple(self._with_changes(action) for action in wave) for wave in plan)
 
     def _with_changes(self, action: Action) -> Action:
-        if action.kind is not Kind.RECREATE or action.reason != CONFIG_CHANGED or not action.container:
+        if action.kind not in (Kind.RECREATE, Kind.ROLL) or action.reason != CONFIG_CHANGED or not action.container:
             return action
         made = self._engine.containers.inspect(action.container.id)
         image: dict[str, Any] = {}
@@ -240,11 +248,21 @@ class Applier:
         found = changes(self.body_of(action), made, image)
         return replace(action, reason=f"{action.reason}: {'; '.join(found)}" if found else action.reason)
 
-    def create_oneoff(self, service: Service, name: str, slug: str, *, stdin: bool, auto_remove: bool) -> str:
-        """A container of its own for one command (`run`); it has no number and is no part of the service."""
+    def create_oneoff(
+        self, service: Service, name: str, slug: str, *, stdin: bool, auto_remove: bool, aliases: bool = False
+    ) -> str:
+        """A container of its own for one command (`run`); it has no number and is no part of the service.
+
+        With `aliases` it answers to the service's names on its networks.
+        """
         wanted = replace(self._wanted(Action(kind=Kind.CREATE, name=name, service=service.name, number=1)), name=name)
         body = container_body(
-            replace(wanted, service=service, image_id=image_id(self._engine, self.project.image_of(service)))
+            replace(
+                wanted,
+                service=service,
+                aliases=aliases,
+                image_id=image_id(self._engine, self.project.image_of(service)),
+            )
         )
         labels, host = body["Labels"], body["HostConfig"]
         assert isinstance(labels, dict) and isinstance(host, dict)
@@ -283,15 +301,20 @@ class Applier:
             raise ActionFailed(f"{path}: {e.strerror}") from e
 
     def _put_files(self, container: str, service: Service) -> None:
-        """Secrets and configs that are no files of the host: their content is put into the container."""
+        """Secrets and configs that are no files of the host, or not of this owner: their content is put in."""
         pairs = [(r, self.project.secrets[r.source]) for r in service.secrets]
         pairs += [(r, self.project.configs[r.source]) for r in service.configs]
         for reference, source in pairs:
-            if not source.file:
+            if not source.file or has_owner(reference):
                 data = self._content(source)
-                self._engine.containers.put_archive(container, "/", _archive(reference, data), keep_ids=True)
+                self._engine.containers.put_archive(container, "/", _archive(reference, data))
 
     def _content(self, source: FileObject) -> bytes:
+        if source.file:
+            try:
+                return Path(source.file).read_bytes()
+            except OSError as e:
+                raise ActionFailed(f"{source.file}: {e.strerror}, needed by {source.key!r}") from e
         if source.content:
             return source.content.encode()
         value = self.project.environment.get(source.environment)
@@ -307,6 +330,7 @@ class Applier:
         name = container_name(self.project.name, self.project.service(action.service), action.number)
         replaces = name.removeprefix(f"{self.project.name}-")
         created = self._create_container(action, f"{old.id[:12]}_{name}", replaces=replaces)
+        self._before_stop(action)
         self._engine.containers.stop(old.id, timeout_s=self._options.timeout_s)
         self._engine.containers.remove(old.id)
         self._engine.containers.rename(created, name)
@@ -316,10 +340,92 @@ class Applier:
     def _id(self, action: Action) -> str:
         return self._ids.get((action.service, action.number)) or (action.container.id if action.container else "")
 
+    def _roll(self, action: Action) -> None:
+        """A new container is healthy before the old one is stopped; where it does not become so, the old one stays."""
+        old, service = action.container, self.project.service(action.service)
+        assert old is not None
+        update = service.deploy.update_config if service.deploy else None
+        self._progress.tell(action, "Rolling")
+        name = container_name(self.project.name, service, action.number)
+        replaces = name.removeprefix(f"{self.project.name}-")
+        created = self._create_container(action, f"{old.id[:12]}_{name}", replaces=replaces)
+        try:
+            self._engine.containers.start(created)
+            self._run_hooks(service, service.post_start, created, "post_start")
+            self._await_one(replace(action, condition=HEALTHY, kind=Kind.AWAIT), created)
+            self._monitor(created, name, update.monitor if update else 0)
+        except (ActionFailed, ClientError) as e:
+            self._engine.containers.remove(created, force=True, volumes=True)
+            if update and update.failure_action == "continue":
+                self._progress.warn(f"update of {name} failed, the old container goes on: {e}")
+                return
+            raise ActionFailed(f"update of {name} failed, the old container goes on: {e}") from e
+        self._run_hooks(service, service.pre_stop, old.id, "pre_stop")
+        self._engine.containers.stop(old.id, timeout_s=self._options.timeout_s)
+        self._engine.containers.remove(old.id)
+        self._engine.containers.rename(created, name)
+        self._ids[action.service, action.number] = created
+        self._progress.tell(action, "Rolled", name)
+        time.sleep(update.delay / 1e9 if update else 0)
+
+    def _monitor(self, container: str, name: str, monitor_ns: int) -> None:
+        """That a container still runs some time after it was ready."""
+        until = time.monotonic() + monitor_ns / 1e9
+        while time.monotonic() < until:
+            state = self._engine.containers.inspect(container)["State"]
+            condition_word(HEALTHY, name, name, state)
+            if state["Status"] != "running":
+                raise ActionFailed(f"container {name} is {state['Status']}")
+            time.sleep(min(0.5, max(0.0, until - time.monotonic())))
+
     def _start(self, action: Action) -> None:
         self._progress.tell(action, "Starting")
+        service = self.project.service(action.service) if self._project and action.service else None
+        if service:
+            self._run_pre_start(action, service)
         self._engine.containers.start(self._id(action))
+        if service:
+            self._run_hooks(service, service.post_start, self._id(action), "post_start")
         self._progress.tell(action, "Started")
+
+    def _run_hooks(self, service: Service, hooks: tuple[Hook, ...], container: str, kind: str) -> None:
+        for hook in hooks:
+            run_in(self._engine, container, hook.to_json(), what=f"{service.name} {kind}")
+
+    def _run_pre_start(self, action: Action, service: Service) -> None:
+        """In containers of their own before the first start: once for the service, or for each of its containers."""
+        for i, hook in enumerate(service.pre_start):
+            key = (service.name, i, action.number if hook.per_replica else 0)
+            with self._lock:
+                if key in self._pre_started or action.reason != "new":
+                    continue
+                self._pre_started.add(key)
+                self._run_in_container(service, hook, i)
+
+    def _run_in_container(self, service: Service, hook: Hook, i: int) -> None:
+        name = f"{self.project.name}-{service.name}-pre_start-{i + 1}"
+        changed = replace(
+            service,
+            image=hook.image or self.project.image_of(service),
+            command=hook.command,
+            entrypoint=(),
+            environment={**service.environment, **hook.environment},
+            user=hook.user or service.user,
+            working_dir=hook.working_dir or service.working_dir,
+            privileged=hook.privileged or service.privileged,
+            ports=(),
+            container_name="",
+            restart="",
+            healthcheck=None,
+        )
+        created = self.create_oneoff(changed, name, name, stdin=False, auto_remove=False)
+        try:
+            self._engine.containers.start(created)
+            status, _ = self._engine.containers.wait(created).result()
+            if status:
+                raise ActionFailed(f"{service.name} pre_start hook exited with status {status}")
+        finally:
+            self._engine.containers.remove(created, force=True, volumes=True)
 
     def _keep(self, action: Action) -> None:
         self._progress.tell(action, "Running")
@@ -348,37 +454,49 @@ class Applier:
             state = self._engine.containers.inspect(container)
         self._progress.tell(action, word, name)
 
+    def _tell_about(self, action: Action, call: Callable[[], object]) -> None:
+        """What is done, with the words for its beginning and its end."""
+        begins, ends = DRY_WORDS[action.kind]
+        self._progress.tell(action, begins)
+        call()
+        self._progress.tell(action, ends)
+
+    def _before_stop(self, action: Action) -> None:
+        known = self._project.services | self._project.disabled if self._project else {}
+        service = known.get(action.service)
+        if service and action.container and action.container.is_running:
+            self._run_hooks(service, service.pre_stop, self._id(action), "pre_stop")
+
     def _stop(self, action: Action) -> None:
-        self._progress.tell(action, "Stopping")
-        self._engine.containers.stop(self._id(action), timeout_s=self._options.timeout_s)
-        self._progress.tell(action, "Stopped")
+        def call() -> None:
+            self._before_stop(action)
+            self._engine.containers.stop(self._id(action), timeout_s=self._options.timeout_s)
+
+        self._tell_about(action, call)
 
     def _restart(self, action: Action) -> None:
-        self._progress.tell(action, "Restarting")
-        self._engine.containers.restart(self._id(action), timeout_s=self._options.timeout_s)
-        self._progress.tell(action, "Started")
+        def call() -> None:
+            self._before_stop(action)
+            self._engine.containers.restart(self._id(action), timeout_s=self._options.timeout_s)
+            if self._project and (service := self._project.services.get(action.service)):
+                self._run_hooks(service, service.post_start, self._id(action), "post_start")
+
+        self._tell_about(action, call)
 
     def _kill(self, action: Action) -> None:
-        self._progress.tell(action, "Killing")
-        self._engine.containers.kill(self._id(action), self._options.signal or "SIGKILL")
-        self._progress.tell(action, "Killed")
+        name = self._options.signal or "SIGKILL"
+        self._tell_about(action, lambda: self._engine.containers.kill(self._id(action), name))
 
     def _pause(self, action: Action) -> None:
-        self._progress.tell(action, "Pausing")
-        self._engine.containers.pause(self._id(action))
-        self._progress.tell(action, "Paused")
+        self._tell_about(action, lambda: self._engine.containers.pause(self._id(action)))
 
     def _unpause(self, action: Action) -> None:
-        self._progress.tell(action, "Unpausing")
-        self._engine.containers.unpause(self._id(action))
-        self._progress.tell(action, "Unpaused")
+        self._tell_about(action, lambda: self._engine.containers.unpause(self._id(action)))
 
     def _remove(self, action: Action) -> None:
-        self._progress.tell(action, "Removing")
-        _unless_gone(
-            lambda: self._engine.containers.remove(self._id(action), force=True, volumes=self._options.volumes)
-        )
-        self._progress.tell(action, "Removed")
+        remove = self._engine.containers.remove
+        call = lambda: remove(self._id(action), force=True, volumes=self._options.volumes)  # noqa: E731
+        self._tell_about(action, lambda: _unless_gone(call))
 
     def _remove_network(self, action: Action) -> None:
         self._progress.tell(action, "Removing")
@@ -432,6 +550,10 @@ def condition_word(condition: str, name: str, service: str, state: dict[str, Any
             raise ActionFailed(f"service {service!r} didn't complete successfully: exit {state['ExitCode']}")
         return "Exited"
     health: dict[str, Any] = state.get("Health") or {}
+    if condition == READY and state["Status"] in ("exited", "dead"):
+        if state["ExitCode"] == 0:
+            return "Exited"
+        raise ActionFailed(f"container {name} exited ({state['ExitCode']})")
     if state["Status"] in ("exited", "dead"):
         raise ActionFailed(f"dependency failed to start: container {name} exited ({state['ExitCode']})")
     if not health:

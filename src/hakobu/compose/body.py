@@ -7,6 +7,7 @@ from hakobu.compose import label
 from hakobu.compose.model.attachment import NetworkAttachment
 from hakobu.compose.model.healthcheck import Healthcheck
 from hakobu.compose.model.project import Network, Project, Volume
+from hakobu.compose.model.resource import FileReference
 from hakobu.compose.model.service import Service
 from hakobu.compose.model.volume import ServiceVolume
 from hakobu.spec.step import Json
@@ -35,6 +36,7 @@ class Wanted:
     socket: str = ""
     read_file: Callable[[str], str]
     all_networks: bool = True
+    aliases: bool = True
 
 
 def container_body(wanted: Wanted) -> dict[str, Json]:
@@ -138,7 +140,7 @@ def _endpoint(wanted: Wanted, attachment: NetworkAttachment, mac: str) -> Json:
         addresses["IPv6Address"] = attachment.ipv6_address
     if attachment.link_local_ips:
         addresses["LinkLocalIPs"] = [*attachment.link_local_ips]
-    names = dict.fromkeys([wanted.name, wanted.service.name, *attachment.aliases])
+    names = dict.fromkeys([wanted.name, *((wanted.service.name, *attachment.aliases) if wanted.aliases else ())])
     document: dict[str, Json] = {"IPAMConfig": addresses or None, "Aliases": [*names], "MacAddress": mac}
     options = dict(attachment.driver_opts)
     if attachment.interface_name:
@@ -385,8 +387,13 @@ def _file_mounts(wanted: Wanted) -> list[Json]:
     return [
         {"Type": "bind", "Source": o.file, "Target": r.target or f"/{r.source}", "ReadOnly": True, "BindOptions": {}}
         for r, o in pairs
-        if o.file
+        if o.file and not has_owner(r)
     ]
+
+
+def has_owner(reference: FileReference) -> bool:
+    """Whether a secret or config asks for an owner or a mode, which a mounted file cannot be given."""
+    return bool(reference.uid or reference.gid or reference.mode is not None)
 
 
 def network_body(project: Project, network: Network) -> dict[str, Json]:

@@ -57,7 +57,9 @@ def project_document(project: Project) -> dict[str, Json]:
 
 
 def used_resources(project: Project) -> dict[str, set[str]]:
-    """The keys of networks, volumes, secrets and configs that active services name."""
+    """The keys of networks, volumes, secrets, configs and models that active services name, or all of them."""
+    if project.show_unused:
+        return {name: {*getattr(project, name)} for name in ("networks", "volumes", "secrets", "configs", "models")}
     services = project.services.values()
     return {
         "networks": {key for service in services for key in service.networks},

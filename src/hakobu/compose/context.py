@@ -7,7 +7,7 @@ from typing import cast
 
 from hakobu.client.endpoint import Endpoint
 from hakobu.client.engine import Engine
-from hakobu.compose.failure import NoConfigurationFile, NoSuchService
+from hakobu.compose.failure import ActionFailed, NoConfigurationFile, NoSuchService
 from hakobu.compose.load import Selection, load, project_name
 from hakobu.compose.model.project import Project
 from hakobu.compose.observed import ObservedContainer, observe_containers
@@ -103,3 +103,15 @@ class Context:
         if self.services:
             found = [c for c in found if c.service in self.services]
         return tuple(sorted(found, key=lambda c: (c.service, c.number)))
+
+    def container_of(self, service: str, *, running: bool = True) -> ObservedContainer:
+        """The service's container that `--index` names, the first where it names none."""
+        project, name = self.project_or_name
+        if project:
+            project.service(service)
+        index = self.number("index")
+        every = [c for c in observe_containers(self.engine, name) if c.service == service and not c.oneoff]
+        wanted = [c for c in every if index in (None, 0, c.number) and (c.is_running or not running)]
+        if not wanted:
+            raise ActionFailed(f'service "{service}" is not running' + (f" container #{index}" if index else ""))
+        return min(wanted, key=lambda c: c.number)

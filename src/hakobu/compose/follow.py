@@ -1,11 +1,12 @@
 """Output of several containers on one screen: a coloured, padded prefix for each, whole lines only."""
 
+import queue
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from hakobu.client.engine import Engine
@@ -26,6 +27,7 @@ class Source:
     id: str
     label: str
     tty: bool = False
+    service: str = ""
 
 
 def label_of(project: str, name: str) -> str:
@@ -36,11 +38,14 @@ def label_of(project: str, name: str) -> str:
 class Printer:
     """Writes lines of any thread, one at a time, to the stream they came on."""
 
-    def __init__(self, labels: Iterable[str], *, prefix: bool = True, colour: bool | None = None) -> None:
+    def __init__(
+        self, labels: Iterable[str], *, prefix: bool = True, colour: bool | None = None, timestamps: bool = False
+    ) -> None:
         names = list(labels)
         self._width = max((len(name) for name in names), default=0)
         self._colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
         self._prefix = prefix
+        self._timestamps = timestamps
         self._colour = sys.stdout.isatty() if colour is None else colour
         self._lock = threading.Lock()
 
@@ -54,6 +59,8 @@ class Printer:
 
     def show(self, label: str, line: bytes, *, error: bool = False) -> None:
         out = sys.stderr if error else sys.stdout
+        if self._timestamps:
+            line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z ".encode() + line
         with self._lock:
             out.buffer.write(self._head(label) + line + b"\n")
             out.buffer.flush()
@@ -65,11 +72,12 @@ class Printer:
             sys.stdout.flush()
 
 
-def copy(printer: Printer, source: Source, stream: Hijacked | Response) -> None:
-    """Shows the stream's lines until its end; a connection that breaks is an end."""
+def copy(printer: Printer | None, source: Source, stream: Hijacked | Response) -> None:
+    """Shows the stream's lines until its end, without a printer to nobody; a connection that breaks is an end."""
     try:
         for number, line in lines(stream, tty=source.tty):
-            printer.show(source.label, line.rstrip(b"\r"), error=number == STDERR)
+            if printer:
+                printer.show(source.label, line.rstrip(b"\r"), error=number == STDERR)
     except OSError:
         return
 
@@ -122,11 +130,14 @@ class Attached:
         self._engine = engine
         self._printer = printer
         self._waited_for = 0
-        self._done = threading.Semaphore(0)
+        self._hidden: set[str] = set()
+        self._done: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.exit_codes: dict[str, int] = {}
 
-    def attach(self, source: Source) -> None:
-        """Before the start, so that no line is missed."""
+    def attach(self, source: Source, *, shown: bool = True) -> None:
+        """Before the start, so that no line is missed; not `shown`: only its end counts."""
+        if not shown:
+            self._hidden.add(source.label)
         stream = self._engine.containers.attach(source.id)
         self._waited_for += 1
         threading.Thread(target=self._run, args=(source, stream), daemon=True).start()
@@ -135,13 +146,13 @@ class Attached:
         try:
             self._follow(source, stream)
         finally:
-            self._done.release()
+            self._done.put(source.label)
 
     def _follow(self, source: Source, stream: Hijacked | Response) -> None:
         """Until the container is done; one with a restart policy is attached to again."""
         finished = ""
         while True:
-            copy(self._printer, source, stream)
+            copy(None if source.label in self._hidden else self._printer, source, stream)
             stream.close()
             try:
                 state = self._ended(source.id, finished)
@@ -153,7 +164,8 @@ class Attached:
             except EngineError:
                 return  # removed meanwhile
         self.exit_codes[source.label] = int(state["ExitCode"])
-        self._printer.note(source.label, f"exited with code {state['ExitCode']}")
+        if source.label not in self._hidden:
+            self._printer.note(source.label, f"exited with code {state['ExitCode']}")
 
     def _ended(self, container: str, before: str) -> dict[str, Any]:
         """The state once the run whose output has ended is over: the output may end a little before the record."""
@@ -164,9 +176,15 @@ class Attached:
                 return state
             time.sleep(_POLL_S)
 
-    def join(self) -> None:
-        """Until all have ended; may be called again after an interrupt."""
+    def join(self, ends: Callable[[str, int], bool] = lambda label, status: False) -> str | None:
+        """Until all have ended, or one of which `ends` says that it is the end of all; gives that one's label.
+
+        May be called again after an interrupt.
+        """
         # why not Thread.join: an interrupt in the middle of it can leave the thread marked as ended
         while self._waited_for:
-            self._done.acquire()
+            label = self._done.get()
             self._waited_for -= 1
+            if label in self.exit_codes and ends(label, self.exit_codes[label]):
+                return label
+        return None

@@ -5,8 +5,8 @@ stays a string, but may stand for a number or a boolean where an attribute wants
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from hakobu.compose.failure import BadComposeFile, Mark
@@ -130,3 +130,70 @@ def _substitute_at(mark: Mark, text: str, lookup: Lookup, warn: Warn) -> str:
         return substitute(text, lookup, warn)
     except BadTemplate as e:
         raise BadComposeFile(mark, str(e)) from e
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One variable as files use it: whether it must be set, its default, and what stands in for it when it is set."""
+
+    name: str
+    required: bool = False
+    default: str = ""
+    alternative: str = ""
+
+
+def variables_in(node: Node) -> tuple[Use, ...]:
+    """The variables in every text of a document, by name; of several uses the first that says more counts."""
+    found: dict[str, Use] = {}
+    for text in _texts(node):
+        for use in _uses(text):
+            kept = found.get(use.name)
+            if kept is None or kept == Use(use.name):
+                found[use.name] = use
+    return tuple(found[name] for name in sorted(found))
+
+
+def _texts(node: Node) -> Iterator[str]:
+    if isinstance(node, Scalar):
+        if isinstance(node.value, str) and "$" in node.value:
+            yield node.value
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _texts(item)
+    else:
+        for _, value in node:
+            yield from _texts(value)
+
+
+def _uses(text: str) -> Iterator[Use]:
+    """The uses in one text, those inside of defaults among them; what is no template is passed over."""
+    position = 0
+    while (dollar := text.find("$", position)) >= 0:
+        following = text[dollar + 1 : dollar + 2]
+        plain = _NAME.match(text, dollar + 1)
+        if following == "{":
+            try:
+                end = _closing(text, dollar + 2)
+            except BadTemplate:
+                return
+            yield from _braced_uses(text[dollar + 2 : end])
+            position = end + 1
+        elif plain:
+            yield Use(plain.group())
+            position = plain.end()
+        else:
+            position = dollar + 2
+
+
+def _braced_uses(inner: str) -> Iterator[Use]:
+    name = _NAME.match(inner)
+    if not name:
+        return
+    operator, argument = _operator(inner[name.end() :])
+    yield Use(
+        name.group(),
+        operator.endswith("?"),
+        argument if operator.endswith("-") else "",
+        argument if operator.endswith("+") else "",
+    )
+    yield from _uses(argument)

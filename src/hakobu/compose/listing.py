@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from hakobu.compose import label
@@ -25,6 +26,12 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def ago(created_s: float, now: float | None = None) -> str:
     """`2 hours ago` and the like, in docker's words."""
     return f"{duration_words((time.time() if now is None else now) - created_s)} ago"
+
+
+def epoch_of(moment: str) -> float:
+    """Seconds since the epoch of a time as the API writes it; that of the epoch where there is none."""
+    whole = moment.partition(".")[0].removesuffix("Z")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() if whole else 0.0
 
 
 def duration_words(seconds: float) -> str:
@@ -64,7 +71,7 @@ def ports_text(ports: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(dict.fromkeys(shown))
 
 
-def ps_rows(containers: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def ps_rows(containers: Sequence[Mapping[str, Any]], *, whole: bool = False) -> list[list[str]]:
     rows: list[list[str]] = []
     for c in containers:
         labels = label.labels_of(c)
@@ -72,7 +79,7 @@ def ps_rows(containers: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             [
                 _name(c),
                 str(c["Image"]),
-                command_text(str(c["Command"])),
+                f'"{c["Command"]}"' if whole else command_text(str(c["Command"])),
                 labels.get(label.SERVICE, ""),
                 ago(float(c["Created"])),
                 str(c["Status"]),

@@ -69,7 +69,8 @@ def load(selection: Selection, *, lenient: bool = False) -> Project:
         env_files=source.env_files,
         environment=source.variables,
     )
-    built = build_project(source.document, project, _profiles(selection, source.variables))
+    profiles = _profiles(selection, source.variables)
+    built = build_project(source.document, project, profiles, consistent=selection.consistent)
     return _with_files(built, lenient) if selection.resolve_env_files else built
 
 

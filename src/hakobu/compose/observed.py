@@ -24,6 +24,7 @@ class ObservedContainer:
     config_hash: str = ""
     oneoff: bool = False
     depends_on: tuple[str, ...] = ()
+    restarts_with: tuple[str, ...] = ()
     anonymous: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -55,7 +56,7 @@ def _container(document: Mapping[str, Any]) -> ObservedContainer:
     labels = label.labels_of(document)
     mounts: list[Mapping[str, Any]] = document.get("Mounts") or []
     nameless = {m["Destination"]: m["Name"] for m in mounts if m.get("Type") == "volume" and _is_hex(m.get("Name", ""))}
-    depends_on = [d.split(":")[0] for d in labels.get(label.DEPENDS_ON, "").split(",") if d]
+    dependencies = [d.split(":") for d in labels.get(label.DEPENDS_ON, "").split(",") if d]
     return ObservedContainer(
         id=document["Id"],
         name=document["Names"][0].lstrip("/"),
@@ -66,7 +67,8 @@ def _container(document: Mapping[str, Any]) -> ObservedContainer:
         image_id=labels.get(label.IMAGE, ""),
         config_hash=labels.get(label.CONFIG_HASH, ""),
         oneoff=labels.get(label.ONEOFF) == "True",
-        depends_on=tuple(depends_on),
+        depends_on=tuple(d[0] for d in dependencies),
+        restarts_with=tuple(d[0] for d in dependencies if d[-1] == "true"),
         anonymous=nameless,
     )
 

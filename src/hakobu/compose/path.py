@@ -31,6 +31,11 @@ class Base:
             text = self.home + text[1:]
         return os.path.normpath(os.path.join(self.directory, text))
 
+    def mount(self, text: str) -> str:
+        """A short mount with its source absolute, where that is a path and not a volume's name."""
+        source, colon, rest = text.partition(":")
+        return f"{self.path(source)}:{rest}" if colon and source[:1] in (".", "~") and source else text
+
 
 Resolve: TypeAlias = Callable[[str, Base], str]
 
@@ -55,11 +60,7 @@ def _named_path(text: str, base: Base) -> str:
 
 
 def _mount(text: str, base: Base) -> str:
-    """The source of a short mount, where it is a path and not a volume's name."""
-    source, colon, rest = text.partition(":")
-    if colon and source[:1] in (".", "~") and source:
-        return f"{base.path(source)}:{rest}"
-    return text
+    return base.mount(text)
 
 
 _TABLE: dict[tuple[str, ...], Resolve] = {

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     CREATE_VOLUME = "create-volume"
     CREATE = "create"
     RECREATE = "recreate"
+    ROLL = "roll"
     START = "start"
     KEEP = "keep"
     AWAIT = "await"
@@ -70,6 +71,7 @@ class UpOptions:
     pull: str = ""
     remove_orphans: bool = False
     wait: bool = False
+    recreate_dependencies: bool = False
     scale: dict[str, int] = field(default_factory=dict[str, int])
 
 
@@ -106,9 +108,15 @@ def plan_up(project: Project, observed: Observed, options: UpOptions) -> Plan:
         for level in ordered:
             waves.append(_awaits(project, level, names))
             waves.append(_starts(project, observed, changes, level))
+            waves += _rolls(project, changes, level)
     if options.wait:
-        waves.append(tuple(_await(project, name, HEALTHY, "") for name in names))
+        waves += plan_wait(project, names)
     return tuple(wave for wave in waves if wave)
+
+
+def plan_wait(project: Project, names: Iterable[str]) -> Plan:
+    """Until each service is healthy, runs, or has done its work."""
+    return (tuple(_await(project, name, READY, "") for name in names),)
 
 
 def wanted_services(project: Project, options: UpOptions) -> tuple[str, ...]:
@@ -181,11 +189,15 @@ def _change(
             actions.append(Action(kind=Kind.CREATE, name=name, service=service.name, number=number, reason=reason))
             continue
         stale = _staleness(project, service, container, observed, options, shared_anew)
-        kind = Kind.RECREATE if stale and not options.no_recreate else Kind.KEEP
+        anew = Kind.ROLL if _rolls_over(service, container) and not options.no_start else Kind.RECREATE
+        kind = anew if stale and not options.no_recreate else Kind.KEEP
         actions.append(replace(_on(kind, container), service=service.name, reason=stale or "unchanged"))
     surplus = [c for number, c in existing.items() if number not in numbers[:count]]
     return actions + [replace(_on(Kind.REMOVE, c), reason=f"{count} wanted") for c in surplus]
 
+
+READY = "ready"
+"""What --wait waits for: healthy, running without a health check, or ended with status 0 when it is a one-shot."""
 
 CONFIG_CHANGED = "config changed"
 
@@ -202,6 +214,8 @@ def _staleness(
     image = observed.images.get(project.image_of(service), "")
     if options.force_recreate:
         return "--force-recreate"
+    if options.recreate_dependencies and service.name not in (options.services or project.services):
+        return "--always-recreate-deps"
     if container.config_hash != service_hash(service):
         return CONFIG_CHANGED
     if image and container.image_id and image != container.image_id:
@@ -219,8 +233,26 @@ def _on(kind: Kind, container: ObservedContainer) -> Action:
     )
 
 
+def _rolls_over(service: Service, container: ObservedContainer) -> bool:
+    """Whether a running container is replaced by one that has been started before it is stopped."""
+    update = service.deploy.update_config if service.deploy else None
+    return update is not None and update.order == "start-first" and container.is_running
+
+
+def _rolls(project: Project, changes: dict[str, list[Action]], level: tuple[str, ...]) -> list[Wave]:
+    """The replacements of each service, as many at once as its `update_config.parallelism` says; 0 is all."""
+    waves: list[Wave] = []
+    for name in level:
+        service = project.service(name)
+        actions = [a for a in changes[name] if a.kind is Kind.ROLL]
+        update = service.deploy.update_config if service.deploy else None
+        step = 1 if update is None or update.parallelism is None else update.parallelism or len(actions) or 1
+        waves += [tuple(actions[i : i + step]) for i in range(0, len(actions), step)]
+    return waves
+
+
 def _creations(changes: dict[str, list[Action]], level: tuple[str, ...]) -> Wave:
-    return tuple(a for name in level for a in changes[name] if a.kind is not Kind.KEEP)
+    return tuple(a for name in level for a in changes[name] if a.kind not in (Kind.KEEP, Kind.ROLL))
 
 
 def _starts(project: Project, observed: Observed, changes: dict[str, list[Action]], level: tuple[str, ...]) -> Wave:
@@ -230,11 +262,11 @@ def _starts(project: Project, observed: Observed, changes: dict[str, list[Action
         renewed = [
             other
             for other, dependency in project.service(name).depends_on.items()
-            if dependency.restart and any(a.kind is Kind.RECREATE for a in changes.get(other, ()))
+            if dependency.restart and any(a.kind in (Kind.RECREATE, Kind.ROLL) for a in changes.get(other, ()))
         ]
         again = renewed[0] if renewed else ""
         for action in changes[name]:
-            if action.kind is Kind.REMOVE:
+            if action.kind in (Kind.REMOVE, Kind.ROLL):
                 continue
             kept_running = action.kind is Kind.KEEP and action.container is not None and action.container.is_running
             kind = (Kind.RESTART if again else Kind.KEEP) if kept_running else Kind.START

@@ -15,7 +15,7 @@ _SUBJECTS = {
 }
 _COLOURS = {"Error": "31", "Warning": "33"}
 _DONE = frozenset(
-    "Created Recreated Started Running Stopped Removed Killed Healthy Exited Pulled Restarted Paused Unpaused".split()
+    "Created Recreated Rolled Started Running Stopped Removed Killed Healthy Exited Pulled Pushed Paused".split()
 )
 
 
@@ -27,6 +27,10 @@ class Progress:
         self._head = " DRY-RUN MODE - " if dry else " "
         self._colour = sys.stderr.isatty() if colour is None else colour
         self._lock = threading.Lock()
+
+    def mute(self) -> None:
+        """From now on nothing is told of what goes as it should."""
+        self._quiet = True
 
     def tell(self, action: Action, word: str, name: str = "") -> None:
         """One line for an action; `word` is what has happened or begins."""

@@ -1,8 +1,8 @@
 """docs/compose.md's table, from the table of attributes that the reader itself uses."""
 
-from hakobu.compose.command import REFUSED_VERBS, VERBS
 from hakobu.compose.model.attribute import ATTRIBUTES, ELSEWHERE
 from hakobu.compose.model.build import TOP_LEVEL
+from hakobu.compose.table import REFUSED_VERBS, VERBS
 
 
 def attribute_table() -> str:
@@ -31,6 +31,6 @@ def top_level_table() -> str:
 def verb_table() -> str:
     """Markdown: each verb."""
     rows = [(name, "works", line) for name, (_, line, _) in VERBS.items()]
-    rows += [(name, "refused", why.format(verb=name).replace("|", "\\|")) for name, why in REFUSED_VERBS.items()]
+    rows += [(name, "refused", why) for name, why in REFUSED_VERBS.items()]
     lines = ["| verb | | |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| `{name}` | {state} | {note} |" for name, state, note in sorted(rows))]) + "\n"

@@ -29,9 +29,6 @@ def _of_service(project: Project, service: Service) -> Iterator[tuple[tuple[str,
         yield (*here, "provider"), "services are containers here"
     if service.models:
         yield (*here, "models"), "language models are not provided"
-    for hooks in ("pre_start", "post_start", "pre_stop"):
-        if getattr(service, hooks):
-            yield (*here, hooks), "commands are not run around the life of a container"
     for i, volume in enumerate(service.volumes):
         if volume.type in _MOUNTS:
             yield (*here, "volumes", str(i), "type"), f"mounts of type {volume.type}: {_MOUNTS[volume.type]}"
@@ -54,10 +51,16 @@ def _cluster_attributes(source: FileObject) -> Iterator[str]:
             yield attribute
 
 
+def refuse_builds(project: Project, names: Iterable[str]) -> None:
+    """`--build` for services that would have to be built."""
+    built = [project.service(name) for name in names if project.service(name).build]
+    raise_mistakes([refuse_build(project, service) for service in built])
+
+
 def refuse_build(project: Project, service: Service) -> UnsupportedAttribute:
     """For a service whose image is not there and would have to be built."""
     image = project.image_of(service)
-    reason = f"images are not built here, and there is no image {image}; build and load it first"
+    reason = f"images are not built here; build the image {image} and load it first"
     return UnsupportedAttribute(
         project.mark("services", service.name, "build"), f"services.{service.name}.build", reason
     )

@@ -3,13 +3,17 @@
 import asyncio
 import ctypes
 import os
+import select
 from types import TracebackType
 
 IN_MODIFY = 0x00000002
+IN_ATTRIB = 0x00000004
 IN_CLOSE_WRITE = 0x00000008
+IN_MOVED_FROM = 0x00000040
 IN_MOVED_TO = 0x00000080
 IN_CREATE = 0x00000100
 IN_DELETE = 0x00000200
+IN_ONLYDIR = 0x01000000
 IN_NONBLOCK = os.O_NONBLOCK
 IN_CLOEXEC = os.O_CLOEXEC
 
@@ -62,3 +66,38 @@ class Watch:
         except BlockingIOError:
             pass
         return seen
+
+
+class Watches:
+    """Watches on many directories through one descriptor, for callers without a loop; owns it as a context manager."""
+
+    def __init__(self) -> None:
+        self._fd = _libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "inotify_init1")
+
+    def __enter__(self) -> "Watches":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+
+    def add(self, directory: str) -> None:
+        """Watches one directory, not those below it; the kernel keeps one watch for one that is added again."""
+        mask = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO
+        if _libc.inotify_add_watch(self._fd, os.fsencode(directory), mask | IN_ONLYDIR) < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), directory)
+
+    def wait(self, at_most_s: float | None) -> bool:
+        """Whether something changed before the time had passed; what was reported is drained."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        ready = bool(poll.poll(None if at_most_s is None else at_most_s * 1000))
+        try:
+            while os.read(self._fd, 65536):
+                continue
+        except BlockingIOError:
+            return ready
+        return ready

@@ -1,5 +1,6 @@
 """Create bodies: a service in the API's words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from hakobu.compose.body import Wanted, container_body, network_body, volume_body
@@ -119,3 +120,59 @@ def test_networks_and_volumes(tmp_path: Path) -> None:
     volume = volume_body(project, project.volumes["d"])
     assert volume["DriverOpts"] == {"type": "none"}
     assert volume["Labels"]["com.docker.compose.volume"] == "d"  # type: ignore[index, call-overload]
+
+
+RARE = """
+name: p
+services:
+  a:
+    image: x
+    blkio_config: {weight: 20, weight_device: [{path: /dev/a, weight: 30}], device_read_bps: [{path: /dev/a, rate: 1k}]}
+    gpus: [{count: 1, driver: d, device_ids: ["0"], options: {o: v}}]
+    deploy: {resources: {reservations: {devices: [{capabilities: [tpu], count: all}]}}}
+    cpu_rt_runtime: 900
+    use_api_socket: true
+    links: [b, "b:bee"]
+    external_links: ["other:far"]
+    networks: {default: {interface_name: eth7}}
+    volumes: [{type: image, source: alpine, target: /i, image: {subpath: etc}}]
+    secrets: [{source: s, uid: "3"}]
+  b: {build: .}
+secrets: {s: {file: ./s}}
+"""
+
+
+def test_what_few_services_ask_for(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(RARE)
+    project = load(Selection(working_directory=str(tmp_path)))
+    base = wanted(tmp_path, "side", project=project, names_of=lambda service: {1: "p-b-1"}, socket="/run/x.sock")
+    body = container_body(replace(base, service=project.services["a"]))
+    host, networking = body["HostConfig"], body["NetworkingConfig"]
+    assert isinstance(host, dict) and isinstance(networking, dict)
+    assert host["BlkioWeight"] == 20
+    assert host["BlkioWeightDevice"] == [{"Path": "/dev/a", "Weight": 30}]
+    assert host["BlkioDeviceReadBps"] == [{"Path": "/dev/a", "Rate": 1024}]
+    assert host["CpuRealtimeRuntime"] == 900
+    requests = host["DeviceRequests"]
+    assert isinstance(requests, list)
+    assert [(r["Count"], r["Capabilities"]) for r in requests if isinstance(r, dict)] == [
+        (1, [["gpu"]]),
+        (-1, [["tpu"]]),
+    ]
+    assert host["Binds"] == ["/run/x.sock:/var/run/docker.sock:rw"]
+    assert host["Mounts"] == [
+        {
+            "Type": "image",
+            "Target": "/i",
+            "ReadOnly": False,
+            "Source": "alpine",
+            "ImageOptions": {"Subpath": "etc"},
+        }
+    ]  # the secret has an owner, so it is no mount
+    endpoint = networking["EndpointsConfig"]
+    assert isinstance(endpoint, dict) and isinstance(endpoint["p_default"], dict)
+    assert endpoint["p_default"]["DriverOpts"] == {"com.docker.network.endpoint.ifname": "eth7"}
+    expected = ["p-b-1:b", "p-b-1:b-1", "p-b-1:p-b-1", "p-b-1:bee", "p-b-1:b-1", "p-b-1:p-b-1", "other:far"]
+    assert endpoint["p_default"]["Links"] == expected
+    built = container_body(replace(base, service=project.services["b"]))
+    assert built["Image"] == "p-b"

@@ -189,3 +189,19 @@ def test_why_a_container_is_made_anew(project: Project) -> None:
     assert reason(every[0], container(project, "api", config_hash="x"), every[2]).startswith(
         "api, which it shares with"
     )
+
+
+def test_replicas_are_replaced_one_by_one_or_as_many_at_once_as_asked_for(tmp_path: Path) -> None:
+    def waves(update: str) -> list[list[str]]:
+        text = "name: p\nservices: {web: {image: web, deploy: {replicas: 3, update_config: {order: start-first%s}}}}"
+        (tmp_path / "compose.yaml").write_text(text % update)
+        rolling = load(Selection(working_directory=str(tmp_path)))
+        old = [container(rolling, "web", n, config_hash="old") for n in (1, 2, 3)]
+        stopped = replace(old[2], state="exited")
+        plan = plan_up(rolling, observed(rolling, *old[:2], stopped), UpOptions())
+        return [[f"{action.kind} {action.number}" for action in wave] for wave in plan]
+
+    rest = [["recreate 3"], ["start 3"]]
+    assert waves("") == [*rest, ["roll 1"], ["roll 2"]]
+    assert waves(", parallelism: 2") == [*rest, ["roll 1", "roll 2"]]
+    assert waves(", parallelism: 0") == [*rest, ["roll 1", "roll 2"]]

@@ -194,7 +194,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(
         "build", read_build, _same, "shown by `config`; `up` uses the image where it exists, and refuses otherwise"
     ),
-    Attribute("develop", read_develop, _same, "shown by `config`; files are not watched", hollow=True),
+    Attribute("develop", read_develop, _same, "`watch`: every action but `rebuild`", hollow=True),
     Attribute("blkio_config", read_blkio, _same, hollow=True),
     _strings("cap_add"),
     _strings("cap_drop"),
@@ -223,7 +223,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         "deploy",
         read_deploy,
         _document,
-        "`replicas`, `resources`, `restart_policy`, `labels`; the rest is for clusters",
+        "`replicas`, `resources`, `restart_policy`, `update_config`; the rest is for clusters",
     ),
     _strings("device_cgroup_rules"),
     Attribute("devices", read_devices, _documents),
@@ -295,7 +295,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("volumes", read_volumes, _documents, "short and long form; types `bind`, `volume`, `tmpfs`, `image`"),
     _strings("volumes_from", "`SERVICE[:ro]`, `container:NAME[:ro]`"),
     _string("working_dir"),
-    Attribute("pre_start", read_pre_start, _documents, "shown by `config`; `up` refuses it"),
-    Attribute("post_start", read_hooks, _documents, "shown by `config`; `up` refuses it"),
-    Attribute("pre_stop", read_hooks, _documents, "shown by `config`; `up` refuses it"),
+    Attribute("pre_start", read_pre_start, _documents, "commands in containers of their own before the first start"),
+    Attribute("post_start", read_hooks, _documents, "commands in the container once it has started"),
+    Attribute("pre_stop", read_hooks, _documents, "commands in the container before it is stopped or restarted"),
 )

@@ -129,6 +129,7 @@ class Project:
     models: dict[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
     document: MappingNode = field(default_factory=lambda: MappingNode({}, {}), repr=False, compare=False)
     environment: dict[str, str] = field(default_factory=dict[str, str])
+    show_unused: bool = False
 
     def service(self, name: str) -> Service:
         """A service by its name, active or not; `NoSuchService` otherwise."""

@@ -4,15 +4,17 @@ import sys
 
 from hakobu.client.error import ClientError
 from hakobu.compose.context import Context
-from hakobu.compose.failure import ActionFailed
-from hakobu.compose.observed import ObservedContainer, observe_containers
 from hakobu.compose.terminal import on_resize, pump, raw_terminal, size
 
 
 def execute(context: Context) -> int:
     """The command's own exit status."""
     service = context.text("service")
-    container = _container(context, service)
+    container = context.container_of(service)
+    if context.dry:
+        command = " ".join([context.text("command"), *context.texts("arguments")])
+        context.progress.line(f"Container {container.name}", f"Would run {command}")
+        return 0
     has_tty = not context.on("no_tty") and sys.stdin.isatty() and not context.on("detach")
     exec_id = context.engine.execs.create(
         container.id,
@@ -23,7 +25,7 @@ def execute(context: Context) -> int:
             "WorkingDir": context.text("workdir"),
             "Privileged": context.on("privileged"),
             "Tty": has_tty,
-            "AttachStdin": not context.on("detach"),
+            "AttachStdin": context.on("interactive") and not context.on("detach"),
             "AttachStdout": True,
             "AttachStderr": True,
         },
@@ -49,15 +51,3 @@ def _resize(context: Context, exec_id: str, rows: int, columns: int) -> None:
         context.engine.execs.resize(exec_id, rows=rows, columns=columns)
     except ClientError:
         return  # the command has ended meanwhile
-
-
-def _container(context: Context, service: str) -> ObservedContainer:
-    project, name = context.project_or_name
-    if project:
-        project.service(service)
-    index = context.number("index")
-    running = [c for c in observe_containers(context.engine, name) if c.service == service and c.is_running]
-    found = sorted((c for c in running if not c.oneoff and index in (None, 0, c.number)), key=lambda c: c.number)
-    if not found:
-        raise ActionFailed(f'service "{service}" is not running' + (f" container #{index}" if index else ""))
-    return found[0]

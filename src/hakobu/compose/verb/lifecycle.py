@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 from hakobu.compose.apply import Applier, ApplyOptions
@@ -23,9 +24,10 @@ from hakobu.compose.plan import (
     plan_remove,
     plan_stop,
     plan_up,
+    plan_wait,
     wanted_services,
 )
-from hakobu.compose.support import refuse_unsupported
+from hakobu.compose.support import refuse_builds, refuse_unsupported
 from hakobu.errors import Invalid
 
 
@@ -46,6 +48,7 @@ def up_options(context: Context, *, no_start: bool = False) -> UpOptions:
         pull=context.text("pull"),
         remove_orphans=context.on("remove_orphans"),
         wait=context.on("wait"),
+        recreate_dependencies=context.on("always_recreate_deps"),
         scale=scale,
     )
 
@@ -55,7 +58,10 @@ def prepare(context: Context, options: UpOptions) -> tuple[Applier, Plan, Observ
     project = context.project
     for name in (*options.services, *options.scale):
         project.service(name)
-    refuse_unsupported(project, wanted_services(project, options))
+    names = wanted_services(project, options)
+    refuse_unsupported(project, names)
+    if context.on("build"):
+        refuse_builds(project, names)
     observed = observe(context.engine, project)
     if pulls := plan_pulls(project, observed, options):
         dry = ApplyOptions(dry=context.dry)
@@ -68,7 +74,9 @@ def prepare(context: Context, options: UpOptions) -> tuple[Applier, Plan, Observ
         context.progress,
         project=project,
         observed=observed,
-        options=ApplyOptions(timeout_s=timeout_s, wait_s=wait_s, dry=context.dry),
+        options=ApplyOptions(
+            timeout_s=timeout_s, wait_s=wait_s, dry=context.dry, renew_volumes=context.on("renew_anon_volumes")
+        ),
     )
     return applier, plan_up(project, observed, options), observed
 
@@ -82,6 +90,12 @@ def _warn(context: Context, project: Project, observed: Observed, options: UpOpt
         )
     for resource in changed_resources(project, observed):
         context.progress.warn(f"{resource} was made with another configuration and is used as it is; `down` removes it")
+
+
+def bring_up(context: Context) -> None:
+    """What `up -d` does."""
+    applier, plan, _ = prepare(context, up_options(context))
+    applier.run(plan)
 
 
 def up(context: Context) -> int:
@@ -114,6 +128,9 @@ def wait(context: Context) -> int:
     for container in context.containers(all=False):
         status, _ = context.engine.containers.wait(container.id).result()
         print(status, flush=True)
+        if context.on("down_project"):
+            down(context, everything=True)
+            break
     return status
 
 
@@ -125,74 +142,104 @@ def _attached_up(context: Context, applier: Applier, plan: Plan, options: UpOpti
     making = [wave for wave in plan if any(a.kind not in _STARTING for a in wave)]
     applier.run(tuple(making))
     sources = _sources(context, wanted_services(context.project, options))
-    names = ", ".join(source.label for source in sources)
-    context.progress.say(f"Attaching to {names}")
+    shown = [source for source in sources if _is_shown(context, source)]
+    context.progress.say(f"Attaching to {', '.join(source.label for source in shown)}")
     printer = Printer(
-        [s.label for s in sources],
+        [s.label for s in shown],
         prefix=not context.on("no_log_prefix"),
         colour=False if context.on("no_color") else context.colour,
+        timestamps=context.on("timestamps"),
     )
     attached = Attached(context.engine, printer)
     for source in sources:
-        attached.attach(source)
+        attached.attach(source, shown=source in shown)
     return _until_the_end(context, applier, plan, attached, sources)
+
+
+def _is_shown(context: Context, source: Source) -> bool:
+    """Whether a container's output is wanted: by `--attach`, else of the named services, but those turned off."""
+    chosen = context.texts("attach")
+    if chosen:
+        return source.service in chosen
+    if source.service in context.texts("no_attach") or context.project.service(source.service).attach is False:
+        return False
+    is_named = not context.services or source.service in context.services
+    return is_named or context.on("attach_dependencies")
+
+
+def _aborts(context: Context) -> Callable[[str, int], bool]:
+    """Whether the end of a container is the end of all."""
+    at_any_end = context.on("abort_on_container_exit") or bool(context.text("exit_code_from"))
+    at_failure = context.on("abort_on_container_failure")
+    return lambda _, status: at_any_end or (at_failure and status != 0)
 
 
 def _until_the_end(context: Context, applier: Applier, plan: Plan, attached: Attached, sources: list[Source]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         applier.run(tuple(wave for wave in plan if all(a.kind in _STARTING for a in wave)))
-        attached.join()
+        first = attached.join(_aborts(context))
+        if first is None:
+            return _exit_status(context, attached, None)
+        context.progress.say("Aborting on container exit...")
+        _stop_all(context, attached, sources)
+        return _exit_status(context, attached, first)
     except KeyboardInterrupt:
         context.progress.say("Gracefully Stopping... press Ctrl+C again to force")
-        ids = {source.id for source in sources}
-        running = [c for c in observe_containers(context.engine, context.project.name) if c.id in ids]
-        try:
-            _run(context, plan_stop(running))
-        except KeyboardInterrupt:
-            _run(context, plan_each(Kind.KILL, [c for c in running if c.is_running]))
-        attached.join()
+        _stop_all(context, attached, sources)
         return 130
-    return _exit_status(context, attached)
+
+
+def _stop_all(context: Context, attached: Attached, sources: list[Source]) -> None:
+    """Stops what was attached to; a second interrupt kills it."""
+    ids = {source.id for source in sources}
+    running = [c for c in observe_containers(context.engine, context.project.name) if c.id in ids]
+    try:
+        run_plan(context, plan_stop(running))
+    except KeyboardInterrupt:
+        run_plan(context, plan_each(Kind.KILL, [c for c in running if c.is_running]))
+    attached.join()
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _exit_status(context: Context, attached: Attached) -> int:
+def _exit_status(context: Context, attached: Attached, first: str | None) -> int:
+    """That of the service asked for; else that of the container whose end was the end of all."""
     service = context.text("exit_code_from")
-    if not service:
-        return 0
-    return next((code for label, code in attached.exit_codes.items() if label.startswith(service)), 0)
+    if service:
+        return next((code for label, code in attached.exit_codes.items() if label.rpartition("-")[0] == service), 0)
+    return attached.exit_codes.get(first, 0) if first else 0
 
 
 def _sources(context: Context, names: tuple[str, ...]) -> list[Source]:
     project = context.project
-    hidden = {name for name in names if project.service(name).attach is False}
     found = [c for c in observe_containers(context.engine, project.name) if c.service in names and not c.oneoff]
     return [
-        Source(c.id, label_of(project.name, c.name), project.service(c.service).tty)
+        Source(c.id, label_of(project.name, c.name), project.service(c.service).tty, c.service)
         for c in sorted(found, key=lambda c: (c.service, c.number))
-        if c.service not in hidden
     ]
 
 
-def _run(context: Context, plan: Plan, *, volumes: bool = False, signal_name: str = "") -> None:
+def run_plan(context: Context, plan: Plan, *, volumes: bool = False, signal_name: str = "") -> None:
+    """Carries a plan out that needs no more than the containers it names."""
     timeout_s = context.number("timeout")
     options = ApplyOptions(timeout_s=timeout_s, volumes=volumes, signal=signal_name, dry=context.dry)
-    Applier(context.engine, context.progress, options=options).run(plan)
+    project = context.project_or_name[0] if any(a.kind in (Kind.STOP, Kind.RESTART) for w in plan for a in w) else None
+    Applier(context.engine, context.progress, project=project, options=options).run(plan)
 
 
-def down(context: Context) -> int:
+def down(context: Context, *, everything: bool = False) -> int:
+    """`everything`: whatever services are named."""
     project, name = context.project_or_name
     left = observe_left(context.engine, name)
     options = DownOptions(
         volumes=context.on("volumes"), images=context.text("rmi"), remove_orphans=context.on("remove_orphans")
     )
-    if context.services:
+    if context.services and not everything:
         containers = [c for c in left.containers if c.service in context.services]
-        _run(context, plan_remove(containers), volumes=options.volumes)
+        run_plan(context, plan_remove(containers), volumes=options.volumes)
         return 0
     plan = plan_down(project, left, options)
     if not plan:
@@ -208,7 +255,7 @@ def down(context: Context) -> int:
 
 
 def stop(context: Context) -> int:
-    _run(context, plan_stop(context.containers()))
+    run_plan(context, plan_stop(context.containers()))
     return 0
 
 
@@ -219,25 +266,37 @@ def start(context: Context) -> int:
         name = context.services[0] if context.services else context.project_or_name[1]
         raise ActionFailed(f'service "{name}" has no container to start')
     idle = [c for c in containers if not c.is_running]
-    _run(context, plan_each(Kind.START, idle, upward=True))
+    run_plan(context, plan_each(Kind.START, idle, upward=True))
+    if context.on("wait") and not context.dry:
+        project = context.project
+        options = ApplyOptions(wait_s=context.number("wait_timeout"))
+        observed = Observed(containers=containers)
+        names = dict.fromkeys(c.service for c in containers)
+        applier = Applier(context.engine, context.progress, project=project, observed=observed, options=options)
+        applier.run(plan_wait(project, names))
     return 0
 
 
 def restart(context: Context) -> int:
-    _run(context, plan_each(Kind.RESTART, context.containers(), upward=True))
+    """Also what depends, with `restart: true`, on what is restarted, unless --no-deps."""
+    chosen = context.containers()
+    every = observe_containers(context.engine, context.project_or_name[1])
+    again = {c.service for c in chosen}
+    dependents = [c for c in every if c not in chosen and c.is_running and again & {*c.restarts_with}]
+    run_plan(context, plan_each(Kind.RESTART, [*chosen, *([] if context.on("no_deps") else dependents)], upward=True))
     return 0
 
 
 def kill(context: Context) -> int:
     running = [c for c in context.containers() if c.is_running]
-    _run(context, plan_each(Kind.KILL, running), signal_name=context.text("signal"))
+    run_plan(context, plan_each(Kind.KILL, running), signal_name=context.text("signal"))
     return 0
 
 
 def rm(context: Context) -> int:
     containers = context.containers()
     if context.on("stop"):
-        _run(context, plan_stop(containers))
+        run_plan(context, plan_stop(containers))
     idle = [c for c in containers if context.on("stop") or not c.is_running]
     if not idle:
         context.progress.say("No stopped containers")
@@ -248,26 +307,15 @@ def rm(context: Context) -> int:
         print("Are you sure? [yN] ", end="", flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             return 0
-    _run(context, plan_each(Kind.REMOVE, idle), volumes=context.on("volumes"))
-    return 0
-
-
-def pull(context: Context) -> int:
-    project = context.project
-    options = UpOptions(
-        services=context.services, pull=context.text("policy") or "always", no_deps=not context.on("include_deps")
-    )
-    dry = ApplyOptions(dry=context.dry)
-    plan = plan_pulls(project, Observed(), options)
-    Applier(context.engine, context.progress, project=project, options=dry).run(plan)
+    run_plan(context, plan_each(Kind.REMOVE, idle), volumes=context.on("volumes"))
     return 0
 
 
 def pause(context: Context) -> int:
-    _run(context, plan_each(Kind.PAUSE, context.containers(all=False)))
+    run_plan(context, plan_each(Kind.PAUSE, context.containers(all=False)))
     return 0
 
 
 def unpause(context: Context) -> int:
-    _run(context, plan_each(Kind.UNPAUSE, context.containers(all=False)))
+    run_plan(context, plan_each(Kind.UNPAUSE, context.containers(all=False)))
     return 0

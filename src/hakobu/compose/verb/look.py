@@ -1,4 +1,4 @@
-"""Verbs that only look: config, ps, logs, ls, images, port, top, version, volumes."""
+"""Verbs that only look at the engine: ps, logs, ls, images, port, top, version, events, volumes."""
 
 import json
 import sys
@@ -8,53 +8,15 @@ from typing import Any
 
 from hakobu import __version__
 from hakobu.compose import label
-from hakobu.compose.canonical import service_hash, used_resources
-from hakobu.compose.config import to_json, to_yaml
 from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.follow import Printer, Source, label_of, show_logs
-from hakobu.compose.listing import PS_TITLES, ls_rows, ps_json, ps_rows, publishers, table
-from hakobu.compose.model.project import Project
+from hakobu.compose.listing import PS_TITLES, ago, epoch_of, ls_rows, ps_json, ps_rows, publishers, table
 
 
 def _out(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def config(context: Context) -> int:
-    """The project in canonical form, or one aspect of it."""
-    project = context.project
-    if context.on("quiet"):
-        return 0
-    text = _aspect(context, project)
-    if text is None:
-        text = to_json(project) + "\n" if context.text("format") == "json" else to_yaml(project)
-    if output := context.text("output"):
-        with open(output, "w", encoding="utf-8") as file:
-            file.write(text)
-        return 0
-    _out(text)
-    return 0
-
-
-def _aspect(context: Context, project: Project) -> str | None:
-    """What `--services`, `--hash` and the like ask for; None where the whole is wanted."""
-    used = used_resources(project)
-    lists = {
-        "list_services": project.with_dependencies(()),
-        "list_volumes": sorted(used["volumes"]),
-        "list_networks": sorted(used["networks"]),
-        "list_profiles": sorted({p for s in (project.services | project.disabled).values() for p in s.profiles}),
-        "list_images": [project.image_of(s) for s in project.services.values()],
-    }
-    for name, values in lists.items():
-        if context.on(name):
-            return "".join(f"{value}\n" for value in values)
-    if wanted := context.text("hash"):
-        names = list(project.services) if wanted == "*" else wanted.split(",")
-        return "".join(f"{name} {service_hash(project.service(name))}\n" for name in names)
-    return None
 
 
 def _listed(context: Context, *, all: bool) -> list[Mapping[str, Any]]:
@@ -68,9 +30,23 @@ def _listed(context: Context, *, all: bool) -> list[Mapping[str, Any]]:
     return sorted(wanted, key=lambda c: str(c["Names"][0]))
 
 
+def _filtered(context: Context, name: str) -> list[str]:
+    """What `--filter NAME=VALUE` asks of one name; another name is an error."""
+    found: list[str] = []
+    for word in context.texts("filter"):
+        key, equals, value = word.partition("=")
+        if key != name or not equals:
+            raise ActionFailed(f"unknown filter {word!r}", hint=f"write {name}=VALUE")
+        found.append(value)
+    return found
+
+
 def ps(context: Context) -> int:
-    states = context.texts("status")
+    states = [*context.texts("status"), *_filtered(context, "status")]
     containers = _listed(context, all=context.on("all") or bool(states))
+    if not context.on("orphans") and (project := context.project_or_name[0]):
+        known = {*project.services, *project.disabled}
+        containers = [c for c in containers if label.labels_of(c).get(label.SERVICE) in known]
     if states:
         containers = [c for c in containers if c["State"] in states]
     if context.on("quiet"):
@@ -83,7 +59,7 @@ def ps(context: Context) -> int:
     elif context.text("format") not in ("", "table"):
         raise ActionFailed("ps: the format must be table or json")
     else:
-        _out(table(PS_TITLES, ps_rows(containers)))
+        _out(table(PS_TITLES, ps_rows(containers, whole=context.on("no_trunc"))))
     return 0
 
 
@@ -92,6 +68,7 @@ def logs(context: Context) -> int:
     sources = [
         Source(c.id, label_of(name, c.name), bool(context.engine.containers.inspect(c.id)["Config"]["Tty"]))
         for c in context.containers()
+        if context.number("index") in (None, c.number)
     ]
     printer = Printer(
         [source.label for source in sources],
@@ -116,7 +93,8 @@ def logs(context: Context) -> int:
 
 def ls(context: Context) -> int:
     listed = context.engine.containers.list(all=context.on("all"), filters={"label": [label.PROJECT]})
-    rows = ls_rows(listed)
+    names = _filtered(context, "name")
+    rows = [row for row in ls_rows(listed) if not names or any(name in row[0] for name in names)]
     if context.on("quiet"):
         _out("".join(f"{row[0]}\n" for row in rows))
     elif context.text("format") == "json":
@@ -129,15 +107,26 @@ def ls(context: Context) -> int:
 
 def images(context: Context) -> int:
     rows: list[list[str]] = []
+    documents: list[dict[str, Any]] = []
     for container in _listed(context, all=True):
         image = context.engine.images.inspect(container["ImageID"])
         repository, _, tag = (str((image.get("RepoTags") or ["<none>:<none>"])[0])).rpartition(":")
-        size = f"{int(image['Size']) / 1e6:.3g}MB"
-        rows.append([str(container["Names"][0])[1:], repository, tag, str(image["Id"]).split(":")[1][:12], size])
+        name, id_ = str(container["Names"][0])[1:], str(image["Id"])
+        platform = "/".join(str(image[key]) for key in ("Os", "Architecture", "Variant") if image.get(key))
+        created = ago(epoch_of(str(image.get("Created") or "")))
+        rows.append(
+            [name, repository, tag, platform, id_.split(":")[1][:12], f"{int(image['Size']) / 1e6:.3g}MB", created]
+        )
+        documents.append(
+            {"ID": id_, "ContainerName": name, "Repository": repository, "Tag": tag, "Platform": platform}
+            | {"Size": image["Size"], "Created": image.get("Created")}
+        )
     if context.on("quiet"):
-        _out("".join(f"{row[3]}\n" for row in rows))
+        _out("".join(f"{line}\n" for line in dict.fromkeys(str(d["ID"]).split(":")[1] for d in documents)))
+    elif context.text("format") == "json":
+        _out(json.dumps(documents, separators=(",", ":")) + "\n")
     else:
-        _out(table(("CONTAINER", "REPOSITORY", "TAG", "IMAGE ID", "SIZE"), rows))
+        _out(table(("CONTAINER", "REPOSITORY", "TAG", "PLATFORM", "IMAGE ID", "SIZE", "CREATED"), rows))
     return 0
 
 
@@ -186,7 +175,8 @@ def events(context: Context) -> int:
     """Until interrupted: a line for each event of the project's containers."""
     _, name = context.project_or_name
     filters = {"type": ["container"], "label": [f"{label.PROJECT}={name}"]}
-    with context.engine.system.events(filters=filters) as stream:
+    since, until = context.text("since"), context.text("until")
+    with context.engine.system.events(filters=filters, since=since, until=until) as stream:
         try:
             for event in stream.objects():
                 _show_event(context, event)
@@ -211,10 +201,17 @@ def _show_event(context: Context, event: Mapping[str, Any]) -> None:
 
 
 def volumes(context: Context) -> int:
-    _, name = context.project_or_name
+    """Those of the project, or of the named services alone."""
+    project, name = context.project_or_name
     found = context.engine.volumes.list({"label": [f"{label.PROJECT}={name}"]})
+    if context.services and project:
+        mounts = [v for service in context.services for v in project.service(service).volumes]
+        wanted = {project.volumes[v.source].name for v in mounts if v.source in project.volumes}
+        found = [v for v in found if v["Name"] in wanted]
     if context.on("quiet"):
         _out("".join(f"{v['Name']}\n" for v in found))
+    elif context.text("format") == "json":
+        _out("".join(json.dumps(dict(v), separators=(",", ":")) + "\n" for v in found))
     else:
         _out(table(("DRIVER", "VOLUME NAME"), [[str(v["Driver"]), str(v["Name"])] for v in found]))
     return 0
