@@ -60,6 +60,8 @@ class Child:
     failpoint: str = ""
 
 
+_AFTER_HOOKS = frozenset({"root.pivot", "hooks.run"})
+"""What the runtime's own hooks come before, where there are any: the pivot, and the container's hooks."""
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 Executor = Callable[[Child, Args], None]
 _WIRED = frozenset({"link.up", "addr.add", "route.add", "sysctl.interface", "link.rename", "stdio.take"})
@@ -98,7 +100,7 @@ def run(child: Child, plan: Plan, executors: Mapping[str, Executor], results: li
                 _tell_prepared(child, results, steps[-1][0])
                 hear_plainly(child.sock, "start")
                 _await_gate(child)
-            if step.name in _WIRED or (child.hooked and step.name == "root.pivot"):
+            if step.name in _WIRED or (child.hooked and step.name in _AFTER_HOOKS):
                 _await_wiring(child)
             if child.failpoint and child.failpoint == step.name:
                 raise OSError(5, "failpoint", step.name)
@@ -179,7 +181,7 @@ def _report(child: Child, step: Step, index: int, error: BaseException) -> None:
 
 
 def _about(step: Step) -> str:
-    for key in ("target", "path", "name", "source"):
+    for key in ("target", "path", "name", "source", "type"):
         value = step.args.get(key)
         if isinstance(value, str) and value:
             return f" {value}"

@@ -175,6 +175,9 @@ def stdio_take(child: Child, args: Args) -> None:
     # none of the three is below 3: the child's own 0, 1, 2 are the null device until here
     for target, fd in enumerate(fds):
         os.dup2(fd, target, inheritable=True)
+    # with a terminal nobody else needs them, and whoever reads a maker's output waits for its last writer
+    for fd in child.stdio:
+        os.close(fd)
 
 
 def keyring_join(child: Child, args: Args) -> None:

@@ -13,6 +13,7 @@ from hakobu.kernel import capability
 from hakobu.kernel.rlimit import RLIMITS
 from hakobu.runtime.plan.options import parse_options
 from hakobu.runtime_cli.context import Context
+from hakobu.runtime_cli.limits import without_zeros
 from hakobu.spec.resources import DeviceRule
 from hakobu.spec.runtime_config import CapabilitySets, ConfigMount, IdMap, Linux, Process, RuntimeConfig
 from hakobu.spec.runtime_parse import MAX_BYTES, parse_runtime_config
@@ -141,7 +142,7 @@ def _linux(config: RuntimeConfig, container_id: str, context: Context) -> Linux:
     devices = (DeviceRule(allow=False), *linux.resources.devices, *DEVICES)
     made = (*(DeviceRule(allow=True, type="b" if d.type == "b" else "c", major=d.major, minor=d.minor)
               for d in linux.devices if d.type != "p" and not linux.resources.devices),)  # fmt: skip
-    resources = replace(linux.resources, devices=(*devices, *made))
+    resources = replace(without_zeros(linux.resources), devices=(*devices, *made))
     return replace(linux, resources=resources, cgroups_path=_cgroups_path(linux.cgroups_path, container_id, context))
 
 

@@ -317,7 +317,7 @@ def _device(o: _Object) -> DeviceNode:
         type=kind,
         major=o.number("major", 0, _UINT32, 0) or 0,
         minor=o.number("minor", 0, _UINT32, 0) or 0,
-        mode=o.number("fileMode", 0, 0o7777, 0o666) or 0,
+        mode=(o.number("fileMode", 0, _UINT32, 0o666) or 0) & 0o7777,  # engines leave the kind of node in it
         uid=o.number("uid", 0, _UINT32, 0) or 0,
         gid=o.number("gid", 0, _UINT32, 0) or 0,
     )

@@ -50,15 +50,19 @@ class Bundle:
     def write(self) -> None:
         (self.where / "config.json").write_text(json.dumps(self.config))
 
-    def __call__(self, *words: str, stdin: str = "", fds: tuple[int, ...] = (), env: dict[str, str] | None = None,
-                 globals: tuple[str, ...] = ()) -> Said:  # fmt: skip
-        """One call of the command line. Output goes through files: a created container keeps its streams."""
+    def __call__(self, *words: str, stdin: str = "", through: str = "", globals: tuple[str, ...] = ()) -> Said:
+        """One call of the command line. Output goes through files: a created container keeps its streams.
+
+        `through` is shell code before the call, for descriptors of its own.
+        """
         out, err = self.where / "out", self.where / "err"
+        argv = [*COMMAND, "--root", str(self.root), *globals, *words]
+        if through:
+            argv = ["/bin/bash", "-c", f'{through}; exec "$@"', "bash", *argv]
         with out.open("wb") as out_file, err.open("wb") as err_file:
             called = subprocess.run(
-                [*COMMAND, "--root", str(self.root), *globals, *words],
-                input=stdin.encode(), stdout=out_file, stderr=err_file, cwd=self.where, pass_fds=fds,
-                env={"PATH": os.environ["PATH"], **(env or {})},
+                argv, input=stdin.encode(), stdout=out_file, stderr=err_file, cwd=self.where,
+                env={"PATH": os.environ["PATH"]},
             )  # fmt: skip
         return Said(called.returncode, out.read_text(errors="replace"), err.read_text(errors="replace"))
 

@@ -7,6 +7,7 @@ from typing import cast
 from hakobu.errors import Invalid
 from hakobu.runtime_cli.container import Container, find
 from hakobu.runtime_cli.context import Context, Failed, NotRunning
+from hakobu.runtime_cli.limits import without_zeros
 from hakobu.runtime_cli.option import Option, Parsed
 from hakobu.spec.resources import parse_resources
 from hakobu.spec.step import Json
@@ -46,13 +47,13 @@ def run(context: Context, given: Parsed) -> int:
             raise Failed(f"--{name} is not supported: no class of the resource director can be given")
     document = _document(given.text("resources")) if given.text("resources") else _from_flags(given)
     document.pop("devices", None)  # not a limit; the rules stay those of the start
-    resources = parse_resources(document, "resources")
+    resources = without_zeros(parse_resources(document, "resources"))
     with container.lock():
         status = container.status()
         if status == "stopped":
             raise NotRunning(container.id, status)
         container.cgroup().apply(resources)
-        _remember(container, document)
+        _remember(container, resources.to_json())
     return 0
 
 
