@@ -32,6 +32,7 @@ class Updater:
             container = self._records.get(container.id)
             if container.state.status in (Status.REMOVING, Status.DEAD):
                 raise WrongStatus(f"Cannot update container {container.id}: it is marked for removal")
+            _check_against(container.spec.limits, limits)
             merged = _merge(container.spec.limits, limits)
             spec = replace(container.spec, limits=merged, restart=restart or container.spec.restart)
             if spec.auto_remove and spec.restart.name != "no":
@@ -53,3 +54,20 @@ class Updater:
 def _merge(old: Limits, new: Limits) -> Limits:
     changed = {f.name: value for f in fields(Limits) if (value := getattr(new, f.name)) not in (None, 0, "", (), False)}
     return replace(old, **changed)
+
+
+def _check_against(old: Limits, new: Limits) -> None:
+    """What would contradict what is set already, in Docker's words for it."""
+    for name, was, other in (
+        ("CPU Period", new.cpu_period_us and old.nano_cpus, "NanoCPUs"),
+        ("CPU Quota", new.cpu_quota_us and old.nano_cpus, "NanoCPUs"),
+        ("Nano CPUs", new.nano_cpus and old.cpu_period_us, "CPU Period"),
+        ("Nano CPUs", new.nano_cpus and old.cpu_quota_us, "CPU Quota"),
+    ):
+        if was:
+            raise Invalid(f"Conflicting options: {name} cannot be updated as {other} has already been set", field=name)
+    if new.memory_bytes and not new.memory_swap_bytes and 0 < old.memory_swap_bytes < new.memory_bytes:
+        raise Invalid(
+            "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
+            field="Memory",
+        )

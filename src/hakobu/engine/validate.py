@@ -7,6 +7,7 @@ effect here; refuses, by its name, what cannot be honoured.
 import re
 from collections.abc import Iterator
 
+from hakobu.engine import cpuset
 from hakobu.engine.records import Records
 from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.spec.container import ContainerSpec
@@ -71,6 +72,7 @@ def _check_limits(spec: ContainerSpec) -> None:
         )
     if limits.nano_cpus and (limits.cpu_period_us or limits.cpu_quota_us):
         raise Invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set", field="NanoCpus")
+    cpuset.check(limits.cpuset_cpus, limits.cpuset_mems)
     if limits.memory_bytes and limits.memory_reservation_bytes > limits.memory_bytes:
         raise Invalid(
             "Minimum memory limit can not be less than memory reservation limit, see usage", field="MemoryReservation"
