@@ -5,7 +5,6 @@ resolver come with the first use and stay with the engine.
 """
 
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +13,6 @@ from pathlib import Path
 import pytest
 from tests.integration.daemon import Daemon, image_archive
 from tests.leaks import isolate, need, no_leaks
-
-from hakobu.spec.instance import Instance
 
 __all__ = ["no_leaks"]
 
@@ -89,8 +86,4 @@ def own(isolated_session: None) -> Iterator[Daemon]:
         daemon.remove_all()
     finally:
         daemon.stop()
-        # bridge and table stay with an engine that is only stopped, as docker's do
-        instance = Instance(f"{folder}/data", f"{folder}/exec")
-        subprocess.run(["ip", "link", "del", instance.default_bridge], check=True)
-        subprocess.run(["nft", "delete", "table", "inet", instance.nft_table], check=True)
         shutil.rmtree(folder)

@@ -153,12 +153,20 @@ class Engine:
         self.traces.flush()
         await self.forwarding.close()
         self.shims.close()
-        await self.thread.call(self.networking.close)
+        await self._close_networks()
         self.thread.close()
         await asyncio.to_thread(self.image_gc.flush)
         await asyncio.to_thread(self.stores.close)
         if not self.endpoints.running():
             self._remove_cgroup()
+
+    async def _close_networks(self) -> None:
+        if not self.endpoints.running():
+            try:
+                await self.thread.call(self.networking.withdraw)
+            except HakobuError as error:
+                _log.warning("%s", error)
+        await self.thread.call(self.networking.close)
 
     def _remove_cgroup(self) -> None:
         """The instance's own group, when nothing runs in it; what others put there stays."""

@@ -132,8 +132,17 @@ class Firewall:
             return False
         return True
 
+    def keeps_apart(self) -> bool:
+        """Whether interfaces are in the table that must not route among each other without it."""
+        try:
+            return any(
+                "elem" in entry.get("set", {}) for entry in self.nft.query(f"list set inet {self.table} uplinks")
+            )
+        except OSError:
+            return False
+
     def remove(self) -> None:
-        """The whole table; for an instance that goes for good."""
+        """The whole table, when nothing needs it any more."""
         self._gone_is_fine(f"delete table inet {self.table}")
 
     def _gone_is_fine(self, commands: str) -> None:

@@ -64,6 +64,23 @@ class Networking:
             self._netlink.close()
             self._netlink = None
 
+    def withdraw(self) -> None:
+        """At the end of a daemon that leaves no container: nothing of the engine's stays on the host.
+
+        The next daemon makes it anew from its records. The table stays where it keeps interfaces apart that
+        forwarding, which was switched on for the bridges, would join."""
+        with _kernel("withdraw the bridges"):
+            for rule in self._bridges.values():
+                bridge.remove(self._nl, rule.bridge)
+            if not self._settings.firewall or not self._bridges:
+                return
+            foreign.close_for(self._firewall.nft, self._firewall.table, [r.bridge for r in self._bridges.values()])
+            if not self._firewall.keeps_apart():
+                self._firewall.remove()
+                return
+            for rule in self._bridges.values():
+                self._firewall.remove_bridge(rule)
+
     @property
     def _nl(self) -> Netlink:
         if self._netlink is None:
