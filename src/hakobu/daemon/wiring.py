@@ -22,7 +22,7 @@ from hakobu.engine.collecting import Collector
 from hakobu.engine.commit import Committer
 from hakobu.engine.config import EngineConfig, NetworkConfig
 from hakobu.engine.containers import ContainerService
-from hakobu.engine.copying import Copier, streaming
+from hakobu.engine.copying import Copier
 from hakobu.engine.creating import Creator
 from hakobu.engine.ending import Monitor
 from hakobu.engine.endpoints import Endpoints
@@ -276,7 +276,6 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         bus,
         RegistryPuller(stores, registries, bus, layer_threads),
         RegistryPusher(stores, registries, bus, layer_threads),
-        streaming,
         image_remover,
         collector,
     )

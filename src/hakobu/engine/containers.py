@@ -43,6 +43,7 @@ from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.spec.container import Container, ContainerSpec, Limits, RestartPolicy, Status
 from hakobu.spec.plan import Attachment, Plan, Runtime
 from hakobu.spec.step import Json
+from hakobu.spec.upload import Upload
 
 
 class LogsNotReadable(HakobuError):
@@ -218,11 +219,11 @@ class ContainerService:
         return archive
 
     async def copy_in(
-        self, ref: str, path: str, source_fd: int, *, no_overwrite_dir_non_dir: bool = False, copy_owner: bool = False
+        self, ref: str, path: str, upload: Upload, *, no_overwrite_dir_non_dir: bool = False, copy_owner: bool = False
     ) -> None:
         container = self.records.get(ref)
         await self.copier.copy_in(
-            container, path, source_fd, no_overwrite_dir_non_dir=no_overwrite_dir_non_dir, copy_owner=copy_owner
+            container, path, upload, no_overwrite_dir_non_dir=no_overwrite_dir_non_dir, copy_owner=copy_owner
         )
         container_event(self.events, container, "extract-to-dir")
 

@@ -6,8 +6,7 @@ worker mounts the overlay in a namespace of its own for the time of the walk.
 
 import asyncio
 import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from hakobu.engine.records import Records
@@ -17,7 +16,9 @@ from hakobu.errors import HakobuError, Kind
 from hakobu.runtime.defaults import INIT_LAYER
 from hakobu.runtime.passwd import resolve
 from hakobu.spec.container import Container, Status
+from hakobu.spec.download import Outlet
 from hakobu.spec.plan import Runtime
+from hakobu.spec.upload import Upload
 from hakobu.store.open import Stores
 
 _ALIVE = (Status.RUNNING, Status.PAUSED)
@@ -69,30 +70,38 @@ class Copier:
         inside = os.path.normpath(_absolute(path))
         name = "." if path.rstrip("/").endswith("/.") or inside == "/" else os.path.basename(inside)
         args = {**where, "path": inside, "name": "" if inside == "/" else name}
-        return streaming(lambda fd: self._stores.pool.run("pack-tree", args, (fd, *fds)), stat, fds)
+        return self._packing(args, fds, stat)
 
     async def export(self, container: Container) -> Archive:
         where, fds = await self._root(container)
         skip = [m.target + "/" for m in container.mounts]
         args = {**where, "path": "/", "name": "", "one_device": True, "skip": skip}
-        return streaming(lambda fd: self._stores.pool.run("pack-tree", args, (fd, *fds)), None, fds)
+        return self._packing(args, fds)
+
+    def _packing(self, args: "dict[str, object]", fds: Sequence[int], stat: PathStat | None = None) -> Archive:
+        async def send(outlet: Outlet) -> None:
+            told = {**args, "chunked": outlet.chunked}
+            await asyncio.to_thread(self._stores.pool.run, "pack-tree", told, (outlet.fd, *fds))
+
+        def close() -> None:
+            for fd in fds:
+                os.close(fd)
+
+        return Archive(send, close, stat)
 
     async def copy_in(
-        self, container: Container, path: str, source_fd: int, *, no_overwrite_dir_non_dir: bool, copy_owner: bool
+        self, container: Container, path: str, upload: Upload, *, no_overwrite_dir_non_dir: bool, copy_owner: bool
     ) -> None:
-        try:
-            target = await self.stat(container, _absolute(path).rstrip("/") + "/")
-            if target.mode & 0o170000 != 0o040000:
-                raise NotADirectory(path)
-            args: dict[str, object] = {
-                "path": _absolute(path),
-                "no_overwrite_dir_non_dir": no_overwrite_dir_non_dir,
-                "owner": await self._owner(container) if copy_owner else None,
-            }
-            self._refuse_read_only(container, path)
-            await self._work(container, "apply", args, source_fd)
-        finally:
-            os.close(source_fd)
+        target = await self.stat(container, _absolute(path).rstrip("/") + "/")
+        if target.mode & 0o170000 != 0o040000:
+            raise NotADirectory(path)
+        args: dict[str, object] = {
+            "path": _absolute(path),
+            "no_overwrite_dir_non_dir": no_overwrite_dir_non_dir,
+            "owner": await self._owner(container) if copy_owner else None,
+        }
+        self._refuse_read_only(container, path)
+        await self._work(container, "apply", args, *upload.fds)
 
     def _refuse_read_only(self, container: Container, path: str) -> None:
         inside = os.path.normpath(_absolute(path))
@@ -155,31 +164,3 @@ class ReadOnly(HakobuError):
 
 def _absolute(path: str) -> str:
     return path if path.startswith("/") else f"/{path}"
-
-
-def streaming(write: Callable[[int], object], stat: PathStat | None = None, fds: Sequence[int] = ()) -> Archive:
-    """A tar stream written by a thread into a pipe; `finish` waits for it and raises what went wrong."""
-    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-    failure: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            write(write_fd)
-        except BrokenPipeError:
-            pass
-        except BaseException as error:
-            failure.append(error)
-        finally:
-            os.close(write_fd)
-            for fd in fds:
-                os.close(fd)
-
-    thread = threading.Thread(target=work, name="archive", daemon=True)
-    thread.start()
-
-    def finish() -> None:
-        thread.join()
-        if failure:
-            raise failure[0]
-
-    return Archive(read_fd, stat, finish)

@@ -7,7 +7,7 @@ import asyncio
 import fnmatch
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from hakobu.engine.services import Archive, Events, Filters, Image, ImageChange,
 from hakobu.engine.when import parse_when_ns
 from hakobu.errors import HakobuError, Invalid
 from hakobu.spec.digest import Digest, is_digest
+from hakobu.spec.download import Outlet
 from hakobu.spec.image_config import HistoryEntry, ImageConfig, new_config
 from hakobu.spec.platform import Platform
 from hakobu.spec.reference import Reference
@@ -45,12 +46,11 @@ class ImageService:
         events: Events,
         puller: "Puller",
         pusher: "Pusher",
-        spawn_reader: "Spawn",
         remover: ImageRemover,
         collector: Collector,
     ) -> None:
         self._stores, self._records, self._events = stores, records, events
-        self._puller, self._pusher, self._spawn = puller, pusher, spawn_reader
+        self._puller, self._pusher = puller, pusher
         self._remover, self._collector = remover, collector
 
     # Reading
@@ -211,7 +211,11 @@ class ImageService:
             names += [n for n in self._names_meant(ref, record) if n not in names]
             object_event(self._events, "image", "save", record.id, name=ref)
         wanted = [(record, tuple(names)) for record, names in chosen.values()]
-        return self._spawn(lambda fd: self._stores.archives.save(wanted, fd, whole=not platform))
+
+        async def send(outlet: Outlet) -> None:
+            await asyncio.to_thread(self._stores.archives.save, wanted, outlet, whole=not platform)
+
+        return Archive(send, lambda: None)
 
     def _names_meant(self, ref: str, record: ImageRecord) -> Sequence[str]:
         """An id saves without names, a name with itself, a bare repository with all its tags."""
@@ -308,10 +312,6 @@ class Pusher(Protocol):
     async def push(
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
     ) -> None: ...
-
-
-Spawn = Callable[[Callable[[int], None]], Archive]
-"""Runs a blocking writer of a tar stream in a thread and gives the reading end."""
 
 
 def _prunable(image: Image, filters: Filters) -> bool:

@@ -5,12 +5,13 @@ References (`ref`) are what a user types: a full id, a unique prefix of it, or a
 in bulk, so that no payload passes through the event loop as Python objects more often than it must.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from hakobu.spec.container import Container, ContainerSpec, EndpointSpec, Limits, RestartPolicy
 from hakobu.spec.descriptor import Descriptor
+from hakobu.spec.download import Outlet
 from hakobu.spec.event import Event
 from hakobu.spec.network import Network, NetworkSpec
 from hakobu.spec.plan import Attachment, Plan
@@ -85,11 +86,14 @@ class PathStat:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A tar stream to read from `fd` (given away; the reader closes it). `finish` raises what went wrong."""
+    """A tar stream that another process writes where it is wanted; `close`, exactly once, lets go of its sources.
 
-    fd: int
-    stat: PathStat | None
-    finish: Callable[[], None] | None = None
+    `send` returns when all of it is written, and raises what went wrong; the outlet stays its caller's.
+    """
+
+    send: Callable[[Outlet], Awaitable[None]]
+    close: Callable[[], None]
+    stat: PathStat | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,9 +204,9 @@ class Containers(Protocol):
     async def stat_path(self, ref: str, path: str) -> PathStat: ...
     async def copy_out(self, ref: str, path: str) -> Archive: ...
     async def copy_in(
-        self, ref: str, path: str, source_fd: int, *, no_overwrite_dir_non_dir: bool = False, copy_owner: bool = False
+        self, ref: str, path: str, upload: Upload, *, no_overwrite_dir_non_dir: bool = False, copy_owner: bool = False
     ) -> None:
-        """Unpacks the tar stream (plain, gzip, zstd, bzip2 or xz) from `source_fd` (given away) below `path`."""
+        """Unpacks the tar stream (plain, gzip, zstd, bzip2 or xz) of an upload below `path`."""
         ...
 
     async def commit(

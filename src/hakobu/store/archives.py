@@ -14,6 +14,7 @@ from hakobu.errors import HakobuError, Kind
 from hakobu.spec.bounded import load_json
 from hakobu.spec.descriptor import Descriptor
 from hakobu.spec.digest import Digest
+from hakobu.spec.download import Outlet
 from hakobu.spec.image_config import ImageConfig
 from hakobu.spec.manifest import Index, Manifest, parse_manifest
 from hakobu.spec.platform import Platform, best_match
@@ -148,7 +149,7 @@ class Archives:
     # Saving
 
     def save(
-        self, chosen: Sequence[tuple[ImageRecord, tuple[str, ...]]], target_fd: int, *, whole: bool = True
+        self, chosen: Sequence[tuple[ImageRecord, tuple[str, ...]]], outlet: Outlet, *, whole: bool = True
     ) -> None:
         """`chosen` are images with the full references to write for each; `whole` takes their indexes along."""
         files: list[tuple[str, dict[str, str]]] = []
@@ -182,7 +183,8 @@ class Archives:
             ("oci-layout", {"text": '{"imageLayoutVersion":"1.0.0"}'}),
         ]
         directories = ["blobs", "blobs/sha256"]
-        self._pool.run("save", {"directories": directories, "files": files}, (target_fd,))
+        args = {"directories": directories, "files": files, "chunked": outlet.chunked}
+        self._pool.run("save", args, (outlet.fd,))
 
     def _index(self, image: ImageRecord) -> Descriptor | None:
         """The index the image came through, where it still lists the image's manifest."""

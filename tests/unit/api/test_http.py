@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from unittest.mock import ANY
 
@@ -10,11 +10,13 @@ import pytest
 
 from hakobu.api import status
 from hakobu.api.http.connection import Connection
-from hakobu.api.http.exchange import Answer, Exchange, Hijack, Reply, Request, Stream, Takeover
+from hakobu.api.http.exchange import Answer, Download, Exchange, Hijack, Reply, Request, Stream, Takeover
 from hakobu.api.http.response import Heads
 from hakobu.api.transfer import with_upload
+from hakobu.spec.download import Outlet
 from hakobu.spec.upload import Upload
 from hakobu.store.worker.feed import Feed
+from hakobu.store.worker.sink import Sink
 
 
 class Echo:
@@ -36,6 +38,8 @@ class Echo:
                 return Exchange(self._upload, streams_body=True)
             case "/lent" | "/lent-in-part":
                 return Exchange(self._lent, streams_body=True)
+            case "/download" | "/download-breaks" | "/download-endless":
+                return Exchange(lambda r: Download(self._writer(r.path), self.closed.set, "application/x-tar"))
             case "/deaf":
                 return Exchange(lambda r: Reply(409, b"no"), streams_body=True)
             case "/ticks":
@@ -74,6 +78,24 @@ class Echo:
 
         size = await with_upload(request.stream, lambda upload: asyncio.to_thread(read, upload))
         return Reply(200, str(size).encode())
+
+    def _writer(self, path: str) -> Callable[[Outlet], Awaitable[None]]:
+        """Writes to the socket as a worker does."""
+
+        def write(outlet: Outlet) -> None:
+            with closing(Sink(outlet.fd, chunked=outlet.chunked)) as sink:
+                sink.write(b"head")
+                while path == "/download-endless":
+                    sink.write(b"x" * 65536)
+                sink.write(b"y" * 3_000_000)
+                if path == "/download-breaks":
+                    sink.flush()
+                    raise OSError("disk is on fire")
+
+        async def send(outlet: Outlet) -> None:
+            await asyncio.to_thread(write, outlet)
+
+        return send
 
     def _boom(self, request: Request) -> Answer:
         raise status.BadRequest(418, "teapot")
@@ -253,6 +275,57 @@ def test_a_body_that_another_process_reads_and_the_request_behind_it(pause: bool
             client.send(b"POST /lent HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" + NEXT)
             assert await client.reply() == (200, ANY, b"0")
             assert await client.reply() == (200, ANY, b"/sync")
+
+    asyncio.run(go())
+
+
+def test_a_download_is_written_by_another_and_the_connection_goes_on():
+    async def scenario(client, app):
+        client.send(b"GET /download HTTP/1.1\r\n\r\n" + NEXT)
+        code, headers, body = await client.reply()
+        assert (code, headers["content-type"], body) == (200, "application/x-tar", b"head" + b"y" * 3_000_000)
+        assert app.closed.is_set()
+        assert (await client.reply())[2] == b"/sync"
+
+    run(scenario)
+
+
+def test_a_download_for_an_old_client_ends_with_the_connection():
+    async def scenario(client, app):
+        client.send(b"GET /download HTTP/1.0\r\n\r\n")
+        assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert await client.reader.read() == b"head" + b"y" * 3_000_000
+
+    run(scenario)
+
+
+def test_a_download_that_breaks_off_has_no_end():
+    async def scenario(client, app):
+        client.send(b"GET /download-breaks HTTP/1.1\r\n\r\n")
+        raw = await client.reader.read()
+        assert raw.endswith(b"y\r\n") and b"head" in raw
+        assert app.closed.is_set()
+
+    run(scenario)
+
+
+def test_a_client_that_leaves_ends_a_download():
+    async def scenario(client, app):
+        client.send(b"GET /download-endless HTTP/1.1\r\n\r\n")
+        await client.reader.readexactly(1_000_000)
+        client.writer.close()
+        await app.closed.wait()
+
+    run(scenario)
+
+
+def test_the_end_of_the_server_ends_a_download_that_nobody_reads():
+    async def go():
+        app = Echo()
+        async with connected(app) as client:
+            client.send(b"GET /download-endless HTTP/1.1\r\n\r\n")
+            await client.reader.readexactly(1_000_000)
+        await asyncio.wait_for(app.closed.wait(), 20)
 
     asyncio.run(go())
 

@@ -8,13 +8,14 @@ import msgspec
 
 from hakobu.api import query, reply
 from hakobu.api.decode import optional_json_body
-from hakobu.api.http.exchange import Answer, Headers, Reply, Request, Stream
+from hakobu.api.http.exchange import Answer, Headers, Reply, Request
 from hakobu.api.route import Route
 from hakobu.api.time import rfc3339_nano
-from hakobu.api.transfer import archive_chunks, with_body_fd
+from hakobu.api.transfer import download, with_upload
 from hakobu.api.translate.commit import changes_of
 from hakobu.engine.services import PathStat, Services
 from hakobu.errors import Invalid
+from hakobu.spec.upload import Upload
 from hakobu.wire.container import Config
 
 TAR = "application/x-tar"
@@ -61,28 +62,28 @@ async def stat(services: Services, request: Request) -> Reply:
 async def get(services: Services, request: Request) -> Answer:
     archive = await services.containers.copy_out(request.params[0], _path(request))
     headers = stat_header(archive.stat) if archive.stat is not None else ()
-    return Stream(archive_chunks(archive), TAR, headers=headers)
+    return download(archive, TAR, headers)
 
 
 async def put(services: Services, request: Request) -> Reply:
     path = _path(request)
 
-    async def unpack(fd: int) -> None:
+    async def unpack(upload: Upload) -> None:
         await services.containers.copy_in(
             request.params[0],
             path,
-            fd,
+            upload,
             no_overwrite_dir_non_dir=query.flag(request, "noOverwriteDirNonDir"),
             copy_owner=query.flag(request, "copyUIDGID"),
         )
 
-    await with_body_fd(request.stream, unpack)
+    await with_upload(request.stream, unpack)
     return reply.nothing(HTTPStatus.OK)
 
 
 async def export(services: Services, request: Request) -> Answer:
     archive = await services.containers.export(request.params[0])
-    return Stream(archive_chunks(archive), "application/octet-stream")
+    return download(archive, "application/octet-stream")
 
 
 async def commit(services: Services, request: Request) -> Reply:

@@ -5,11 +5,11 @@ from http import HTTPStatus
 
 from hakobu.api import query, reply
 from hakobu.api.auth import registry_auth
-from hakobu.api.http.exchange import Answer, Reply, Request, Stream
+from hakobu.api.http.exchange import Answer, Reply, Request
 from hakobu.api.progress import progress_stream
 from hakobu.api.render import image as render
 from hakobu.api.route import Route
-from hakobu.api.transfer import archive_chunks, with_upload
+from hakobu.api.transfer import download, with_upload
 from hakobu.engine.services import Progress, Services
 from hakobu.errors import Invalid
 from hakobu.spec.step import Json
@@ -111,7 +111,7 @@ async def load(services: Services, request: Request) -> Answer:
 
 async def save(services: Services, request: Request) -> Answer:
     archive = await services.images.save([request.params[0]], platform=query.platform(request))
-    return Stream(archive_chunks(archive), TAR)
+    return download(archive, TAR)
 
 
 async def save_all(services: Services, request: Request) -> Answer:
@@ -119,7 +119,7 @@ async def save_all(services: Services, request: Request) -> Answer:
     if not names:
         raise Invalid("no image names given", field="names")
     archive = await services.images.save(names, platform=query.platform(request))
-    return Stream(archive_chunks(archive), TAR)
+    return download(archive, TAR)
 
 
 async def tag(services: Services, request: Request) -> Reply:

@@ -18,10 +18,11 @@ from http import HTTPStatus
 from typing import Protocol, cast
 
 from hakobu.api.http.body import Body, BodyLost
-from hakobu.api.http.exchange import Answer, Exchange, Hijack, Peer, Reply, Request, Stream, parse_peer
+from hakobu.api.http.exchange import Answer, Download, Exchange, Hijack, Peer, Reply, Request, Stream, parse_peer
 from hakobu.api.http.head import MAX_HEAD_BYTES, BadRequest, Head, parse_head
 from hakobu.api.http.response import CONTINUE, LAST_CHUNK, Heads
 from hakobu.api.http.takeover import TakenConnection
+from hakobu.spec.download import Outlet
 from hakobu.spec.framing import Framing, MalformedBody
 from hakobu.spec.upload import Note, Upload, take_note, write_note
 
@@ -359,6 +360,12 @@ class Connection(asyncio.Protocol):
                 result = await result
             except Exception as error:
                 result = self._app.failure(self._request, error)
+        if isinstance(result, Download):
+            try:
+                await self._send_download(result)
+            finally:
+                result.close()
+            return
         if self._transport.is_closing() and not isinstance(result, Stream):
             return
         if isinstance(result, Reply):
@@ -445,6 +452,48 @@ class Connection(asyncio.Protocol):
             if chunked:
                 write(LAST_CHUNK)
 
+    async def _send_download(self, download: Download) -> None:
+        """Sends the head, lends the socket to whoever writes the body, and ends it."""
+        assert self._request is not None
+        head = self._request.head
+        transport = self._transport
+        self._streaming = True
+        try:
+            transport.set_write_buffer_limits(high=0)
+            kind, close = download.content_type, not self._keeps_alive(head)
+            chunked = self._app.heads.chunked
+            transport.write(chunked(200, kind, download.headers, close=close, http_1_0=head.http_1_0))
+            await self._drain()  # all of it: from here on another process writes
+            self._log(200)
+            if head.method != "HEAD":
+                await self._lend_for_writing(download, chunked=not head.http_1_0)
+            self._exchange = None
+        except ConnectionError:
+            transport.abort()
+        finally:
+            self._streaming = False
+            transport.set_write_buffer_limits()
+
+    async def _lend_for_writing(self, download: Download, *, chunked: bool) -> None:
+        """Only an end without the last chunk tells the client that a body is not whole."""
+        sock = cast(socket.socket, self._transport.get_extra_info("socket"))
+        fd = os.dup(sock.fileno())
+        try:
+            await download.send(Outlet(fd, chunked))
+        except asyncio.CancelledError:
+            with suppress(OSError):  # the writer goes on until it meets an end
+                sock.shutdown(socket.SHUT_RDWR)
+            raise
+        except Exception:
+            if not self._transport.is_closing() and not _hung_up(sock):
+                log.exception("a response broke off")
+            self._transport.abort()
+        else:
+            if chunked:
+                self._transport.write(LAST_CHUNK)
+        finally:
+            os.close(fd)
+
     async def _hand_over(self, hijack: Hijack) -> None:
         """Sends the head and gives the connection away; nothing here reads or shuts it down afterwards."""
         assert self._request is not None
@@ -509,9 +558,7 @@ class Connection(asyncio.Protocol):
         self._hangup_timer = None
         if self._request is None or self._closing:
             return
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), 0)
-        if any(mask & (select.POLLHUP | select.POLLERR) for _, mask in poll.poll(0)):
+        if _hung_up(self._transport.get_extra_info("socket")):
             self._transport.abort()
             return
         self._hangup_timer = self._loop.call_later(_HANGUP_POLL_S, self._watch_hangup)
@@ -533,3 +580,9 @@ class Connection(asyncio.Protocol):
         if log.isEnabledFor(logging.DEBUG) and self._request is not None:
             took_ms = (time.perf_counter() - self._started) * 1e3
             log.debug("%s %s %d %.2f ms", self._request.head.method, self._request.path, status, took_ms)
+
+
+def _hung_up(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock.fileno(), 0)
+    return any(mask & (select.POLLHUP | select.POLLERR) for _, mask in poll.poll(0))

@@ -1,7 +1,7 @@
 """What passes between the connection and whoever answers: a `Request` in, one of three replies out.
 
-`Reply` is whole, `Stream` is sent as it comes (headers first, before anything is awaited), `Hijack` takes the
-connection over. A handler never sees the socket except through `Hijack`.
+`Reply` is whole, `Stream` is sent as it comes (headers first, before anything is awaited), a `Download`'s body is
+written by another process, `Hijack` takes the connection over. A handler never sees the socket but by the last two.
 """
 
 import struct
@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from hakobu.api.http.body import Body
 from hakobu.api.http.head import Head
+from hakobu.spec.download import Outlet
 from hakobu.wire.version import ANNOUNCED, ApiVersion
 
 Headers = tuple[tuple[str, str], ...]
@@ -79,6 +80,16 @@ class Stream:
     headers: Headers = ()
 
 
+@dataclass(slots=True)
+class Download:
+    """A body that another process writes to the client's socket; `close` is called once, whatever happens."""
+
+    send: Callable[[Outlet], Awaitable[None]]
+    close: Callable[[], None]
+    content_type: str
+    headers: Headers = ()
+
+
 class Takeover(Protocol):
     """A connection that is being handed over: the 101 (or 200) has been sent, nothing reads it any more."""
 
@@ -109,7 +120,7 @@ class Hijack:
     headers: Headers = field(default=())
 
 
-Answer = Reply | Stream | Hijack
+Answer = Reply | Stream | Download | Hijack
 
 
 @dataclass(slots=True)

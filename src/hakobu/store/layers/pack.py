@@ -7,7 +7,6 @@ Names are sorted, so that equal trees give equal streams.
 import errno
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hakobu.kernel.overlay import RESERVED_XATTRS, opaque_xattr
@@ -15,8 +14,6 @@ from hakobu.store.archive.entry import Entry, EntryType
 from hakobu.store.archive.writer import TarWriter
 from hakobu.store.layers.apply import OPAQUE, WHITEOUT
 from hakobu.store.layers.whiteout import is_whiteout
-
-_READ = 1 << 20
 
 
 @dataclass(slots=True)
@@ -46,15 +43,20 @@ class Packer:
     def _children(self, directory_fd: int, prefix: bytes) -> None:
         reading_fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory_fd)
         try:
-            for child in sorted(os.fsencode(n) for n in os.listdir(reading_fd)):
+            with os.scandir(reading_fd) as entries:
+                found = sorted((os.fsencode(entry.name), entry.is_file(follow_symlinks=False)) for entry in entries)
+            for child, is_file in found:
                 path = prefix + b"/" + child if prefix else child
                 if path in self.skip:
                     continue
                 try:
-                    info = os.stat(child, dir_fd=reading_fd, follow_symlinks=False)
+                    if is_file:
+                        self._file(reading_fd, child, path)
+                    else:
+                        info = os.stat(child, dir_fd=reading_fd, follow_symlinks=False)
+                        self._one(reading_fd, child, path, info)
                 except FileNotFoundError:
                     continue  # a running container removed it meanwhile
-                self._one(reading_fd, child, path, info)
         finally:
             os.close(reading_fd)
 
@@ -65,7 +67,7 @@ class Packer:
         elif stat.S_ISDIR(info.st_mode):
             self._directory(parent_fd, name, path, info)
         elif stat.S_ISREG(info.st_mode):
-            self._file(parent_fd, name, path, info)
+            self._file(parent_fd, name, path)
         elif not stat.S_ISSOCK(info.st_mode):
             link = os.fsencode(os.readlink(name, dir_fd=parent_fd)) if stat.S_ISLNK(info.st_mode) else b""
             self._add(_entry(path, info, {}, link))
@@ -86,37 +88,31 @@ class Packer:
         finally:
             os.close(fd)
 
-    def _file(self, parent_fd: int, name: bytes, path: bytes, info: os.stat_result) -> None:
-        key = (info.st_dev, info.st_ino)
-        if info.st_nlink > 1 and key in self._links:
-            self._add(_entry(path, info, {}, self._links[key], EntryType.LINK))
-            return
+    def _file(self, parent_fd: int, name: bytes, path: bytes) -> None:
+        """A regular file, as a hard link where it has been seen; nothing where it was swapped for something else."""
         try:
             fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent_fd)
-        except FileNotFoundError:
-            return
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+                return
+            raise
         try:
-            now = os.fstat(fd)
-            if not stat.S_ISREG(now.st_mode):
-                return  # swapped for something else in this moment
-            if now.st_nlink > 1:
+            info = os.fstat(fd)
+            if not stat.S_ISREG(info.st_mode):
+                return
+            if info.st_nlink > 1:
+                key = (info.st_dev, info.st_ino)
+                if key in self._links:
+                    self._add(_entry(path, info, {}, self._links[key], EntryType.LINK))
+                    return
                 self._links[key] = path
-            self._add(_entry(path, now, _xattrs_of(fd)))
-            for block in _exactly(fd, now.st_size):
-                self.writer.data(block)
+            self._add(_entry(path, info, _xattrs_of(fd)))
+            self.writer.file(fd, info.st_size)
         finally:
             os.close(fd)
 
     def _add(self, entry: Entry) -> None:
         self.writer.add(entry)
-
-
-def _exactly(fd: int, size: int) -> Iterator[bytes]:
-    """A file that shrinks while it is read is filled up, one that grows is cut: the header has been written."""
-    while size:
-        block = os.read(fd, min(size, _READ)) or bytes(min(size, _READ))
-        size -= len(block)
-        yield block
 
 
 def _entry(

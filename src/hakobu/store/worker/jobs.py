@@ -29,6 +29,7 @@ from hakobu.store.layers.inflate import Stream
 from hakobu.store.layers.pack import Packer
 from hakobu.store.worker import loading
 from hakobu.store.worker.feed import Feed
+from hakobu.store.worker.sink import Sink
 
 Args = dict[str, Any]
 Progress = Callable[[object], None]
@@ -160,16 +161,16 @@ def unpack(args: Args, fds: Sequence[int], progress: Progress) -> object:
         return {**facts, "digest": str(kept), "stored": incoming.size}
 
 
-@_rooted(1)
+@_rooted(2)
 def apply_archive(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) -> object:
-    """`fds[0]` is the archive, `fds[1]` the root, `path` the directory in it to unpack into (copy in)."""
+    """Copy in: `fds[:2]` are the archive (see `Feed`), `fds[2]` the root, `path` the directory to unpack into."""
     options = ApplyOptions(
         keep_directories=bool(args["no_overwrite_dir_non_dir"]),
         owner=tuple(args["owner"]) if args.get("owner") else None,
     )
     target_fd = open_in(root_fd, args["path"], os.O_PATH | os.O_DIRECTORY)
     try:
-        with closing(Feed(fds[0])) as feed, Stream(iter(feed), halt=feed.stop) as stream:
+        with closing(Feed(*fds[:2])) as feed, Stream(iter(feed), halt=feed.stop) as stream:
             Applier(target_fd, options).apply(TarReader(stream))
     finally:
         os.close(target_fd)
@@ -178,9 +179,9 @@ def apply_archive(root_fd: int, args: Args, fds: Sequence[int], progress: Progre
 
 @_rooted(1)
 def pack_tree(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) -> object:
-    """`fds[0]` takes the tar; the tree is `path` below the root (`fds[1]` or an overlay to mount)."""
-    with open(os.dup(fds[0]), "wb", buffering=1 << 20) as out:
-        writer = TarWriter(out.write)
+    """`fds[0]` takes the tar (see `Sink`); the tree is `path` below the root (`fds[1]` or an overlay to mount)."""
+    with closing(Sink(fds[0], chunked=args["chunked"])) as sink:
+        writer = TarWriter(sink.write, sink.file, seconds=True)
         packer = Packer(writer, one_device=bool(args.get("one_device")), skip=_skip(args))
         path, name = args["path"], os.fsencode(args["name"])
         parent_fd = open_in(root_fd, os.path.dirname(path.rstrip("/")) or "/", os.O_PATH | os.O_DIRECTORY)
@@ -203,7 +204,7 @@ def pack_layer(args: Args, fds: Sequence[int], progress: Progress) -> object:
     content = Content(args["oci_dir"])
     with content.ingest() as incoming:
         buffered = _Buffered(incoming.write)
-        writer = TarWriter(buffered.write)
+        writer = TarWriter(buffered.write, seconds=True)
         upper_fd = os.open(args["upper"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             Packer(writer, whiteouts=True, skip=_skip(args)).tree(upper_fd, b"", itself=False)
@@ -216,9 +217,9 @@ def pack_layer(args: Args, fds: Sequence[int], progress: Progress) -> object:
 
 
 def save(args: Args, fds: Sequence[int], progress: Progress) -> object:
-    """Files of an image archive to `fds[0]`: contents given, or blobs by path."""
-    with open(os.dup(fds[0]), "wb", buffering=1 << 20) as out:
-        writer = TarWriter(out.write)
+    """Files of an image archive to `fds[0]` (see `Sink`): contents given, or blobs by path."""
+    with closing(Sink(fds[0], chunked=args["chunked"])) as sink:
+        writer = TarWriter(sink.write, sink.file)
         for directory in args["directories"]:
             writer.add(Entry(name=directory.encode(), type=EntryType.DIRECTORY, mode=0o755))
         for name, source in args["files"]:
@@ -229,8 +230,7 @@ def save(args: Args, fds: Sequence[int], progress: Progress) -> object:
             with open(source["path"], "rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 writer.add(Entry(name=name.encode(), type=EntryType.FILE, size=size))
-                while block := file.read(1 << 20):
-                    writer.data(block)
+                writer.file(file.fileno(), size)
         writer.close()
     return None
 
