@@ -28,8 +28,8 @@ class Child:
     """What steps hand on to later steps. `root_fd` is the container's root, seen from outside until the pivot.
 
     `gate_fd` is a FIFO (open both ways) whose first byte lets the process go, once it was told to start; a failure
-    behind it is written to `failure_fd`. `preserved` become descriptors from 3 on. `idmaps` are user namespaces by the
-    index of the mount step they are for. `index` is the step at work.
+    behind it is written to `failure_fd`. `preserved` become descriptors from 3 on, `alive_fds` end with the execve.
+    `idmaps` are user namespaces by the index of the mount step they are for. `index` is the step at work.
     """
 
     sock: socket.socket
@@ -41,6 +41,7 @@ class Child:
     terminal: bool = False
     slave_fd: int = -1
     stdio: tuple[int, int, int] = (-1, -1, -1)
+    alive_fds: tuple[int, ...] = ()
     columns: int = 0
     rows: int = 0
     init_pidfd: int = -1
@@ -156,8 +157,9 @@ def _end(child: Child) -> None:
 def _await_wiring(child: Child) -> None:
     """The shim's part must be done before an interface is touched, or before the child says that it is ready."""
     if not child.wired:
-        _, (stdin, stdout, stderr), _ = hear(child.sock, "wired")
+        _, (stdin, stdout, stderr, *alive), _ = hear(child.sock, "wired")
         child.stdio = (stdin, stdout, stderr)
+        child.alive_fds = tuple(alive)
         child.wired = True
 
 

@@ -9,20 +9,22 @@
     | idmap.write                                |                                              |
     | "mapped" (user namespaces only) ──────────▶| takes ids 0 inside                           |
     | veth.create, port.reserve, hooks           | mounts, devices (side by side with the veth) |
-    | "wired" + stdio ──────────────────────────▶| addresses, routes; pivot_root; masks         |
+    | "wired" + stdio, a pipe's end ────────────▶| addresses, routes; pivot_root; masks         |
     |◀────────────────────── "console" + master  | (with a terminal, before the pivot)          |
     |                                            | cgroup.join (v1; late, so that the setup is  |
     |                                            |   not charged), limits, ids, caps, seccomp   |
     |◀────────────────────── "prepared", results | waits                                        |
-    | kills the starter, whose memory the child  |                                              |
+    | halts the starter, whose memory the child  |                                              |
     |   has; reads back capabilities and seccomp |                                              |
     | reports `created` to the daemon            |                                              |
     | "start" ──────────────────────────────────▶| execve                                       |
-    | sees the end of the stream: it succeeded   | (close-on-exec closes the child's end)       |
+    | sees the pipe's end: it succeeded          | (close-on-exec closes the child's end)       |
+    | kills the starter, and its memory goes     |                                              |
     |◀────────────────────── "failed" + why      | at any point, instead; then waits to be killed |
 
 Messages are JSON objects with `say`; descriptors travel beside them. The child treats anything unexpected,
-and the end of the stream, as the order to leave: it fails closed.
+and the end of the stream, as the order to leave: it fails closed. The command line's process gives no pipe: it
+kills the starter at once, and takes the end of the stream for the execve.
 """
 
 import json

@@ -101,7 +101,7 @@ class _Preparation:
         if request.get("op") != "create":
             raise StepFailed("create", f"nothing was created that could {request.get('op')}")
         failpoint = str(request.get("failpoint") or "")
-        spawner = Spawner(self._starter, self._fds[0], self._stdio, self._steps(), failpoint=failpoint)
+        spawner = Spawner(self._starter, self._fds[0], self._stdio, self._steps(), failpoint=failpoint, lending=True)
         spawner.begin()
         try:
             self._dir_fd = os.open(str(request["directory"]), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -46,6 +46,7 @@ from hakobu.spec.step import Json, Place, Step
 
 Args = Mapping[str, Json]
 QUIET_S = 1.0
+REAP_S = 0.05
 LINGER_S = 30.0
 ACKNOWLEDGE_S = 2.0
 FORESIGHT_S = 1.0
@@ -82,7 +83,7 @@ class Server:
         self._daemons: dict[int, tuple[socket.socket, scm.Receiver]] = {}
         self._log = open_log(held.stdio.log, held.log_fd, held.unfinished) if held.log_fd >= 0 else None
         self._wait = wait
-        self._starter = prepared.starter if prepared is not None else None
+        self._starters = [prepared.starter] if prepared is not None else []
         self._init = Session(self._loop, held.stdio, self._log, self._detached(""), self._init_ended, wait)
         self._late: tuple[Step, ...] = ()
         self._execs: dict[str, Session] = {}
@@ -134,6 +135,7 @@ class Server:
 
     def dispose(self) -> None:
         """For one whose process lives on (a trial): what else its end would close."""
+        self._reap_starters()
         self._listener.close()
         if self._log is not None:
             self._log.close()
@@ -160,6 +162,7 @@ class Server:
 
     def rest(self) -> Held:
         """Gives away all it holds; it is not to be used afterwards."""
+        self._reap_starters()
         self._loop.close()
         self._listener.detach()
         for sock, _ in self._daemons.values():
@@ -275,8 +278,16 @@ class Server:
         """What the daemon need not wait for, once the container runs."""
         self._confinement.watch_oom()
         self._ports.serve()
-        if self._starter is not None and not self._starter.is_ours:
-            self._wait(self._starter.pid)
+        self._loop.after(REAP_S, self._reap_starters)
+
+    def _reap_starters(self) -> None:
+        """Killed by now; their memory goes with them, and nobody should wait for that."""
+        for starter in self._starters:
+            if starter.is_ours:
+                starter.reap()
+            else:
+                self._wait(starter.pid)
+        self._starters.clear()
 
     def _foresee(self, request: Message, fds: list[int], give: list[int]) -> Json:
         """The starter of the next exec, which a client has announced; one that does not come costs it nothing long."""
@@ -303,6 +314,8 @@ class Server:
             os.close(plan_fd)
         for attachment in attachments_of(request, fds):
             session.streams.attach(attachment)
+        self._starters.append(starter)
+        self._loop.after(REAP_S, self._reap_starters)
         session.release()
         self._execs[exec_id] = session
         return {"pid": session.pid}

@@ -45,7 +45,7 @@ class Session:
 
     def spawn(self, starter: Starter, plan_fd: int, init_pid: int) -> None:
         """An exec, from its beginning. Raises `StepFailed`; then nothing is left of it."""
-        spawner = Spawner(starter, plan_fd, self._stdio, {}, init_pid=init_pid)
+        spawner = Spawner(starter, plan_fd, self._stdio, {}, init_pid=init_pid, lending=True)
         spawner.begin()
         ends = open_ends(self._stdio)
         try:

@@ -31,7 +31,8 @@ TIMEOUT_S = 120.0
 class Spawned:
     """A child that waits before its execve. `result` rows are (index, started_ns, took_ns).
 
-    `late` are the shim's steps for when it runs.
+    `late` are the shim's steps for when it runs. A `starter` is halted and to be reaped; then the end of `alive_fd`
+    says that the child has executed, for the starter has the other end of `sock` as well.
     """
 
     pid: int
@@ -43,6 +44,7 @@ class Spawned:
     listener_fd: int = -1
     results: list[Json] = field(default_factory=list[Json])
     starter: Starter | None = None
+    alive_fd: int = -1
 
 
 class Spawner:
@@ -50,7 +52,8 @@ class Spawner:
 
     `begin`, then `spawn`; or `abandon` where something in between has failed. Raises `StepFailed`; then nothing of
     the child is left, and `cgroup` says what else there is to remove. `gate` is a FIFO and a file for its failure
-    (see `Child`), `preserved` what the process keeps from 3 on.
+    (see `Child`), `preserved` what the process keeps from 3 on. With `lending` the starter is killed by `release`,
+    so that its memory need not go within the child's execve; else before `spawn` returns.
     """
 
     def __init__(
@@ -64,10 +67,12 @@ class Spawner:
         init_pid: int = 0,
         gate: Sequence[int] = (),
         preserved: Sequence[int] = (),
+        lending: bool = False,
     ) -> None:
         self._starter, self._plan_fd, self._stdio = starter, plan_fd, stdio
         self._shim_steps, self._failpoint, self._init_pid = shim_steps, failpoint, init_pid
-        self._gated, self._given = bool(gate), (*gate, *preserved)
+        self._gated, self._given, self._lending = bool(gate), (*gate, *preserved), lending
+        self._alive_fd = -1
         self._results: list[Json] = []
         self.cgroup = ""
         self._told: dict[str, Json] = {}
@@ -90,7 +95,10 @@ class Spawner:
         try:
             pid = self._hear_of_birth()
             expect = self._converse(sock, pid, stdio_fds, meanwhile)
-            self._starter.end()
+            if self._lending:
+                self._starter.halt()
+            else:
+                self._starter.end()
             _verify(pid, expect)
         except BaseException as error:
             self._undo()
@@ -98,7 +106,8 @@ class Spawner:
                 raise
             raise StepFailed("handshake", f"the container's first process ended early: {error}") from None
         held = (self._execute_index, self._late, self._listener_fd, self._results)
-        return Spawned(pid, self._pidfd, sock, self._master_fd, *held, starter=self._starter)
+        starter = self._starter if self._lending else None
+        return Spawned(pid, self._pidfd, sock, self._master_fd, *held, starter, self._alive_fd)
 
     def abandon(self) -> None:
         """Undoes what `begin` has set going; nothing is to be done after a `spawn` that failed."""
@@ -140,7 +149,7 @@ class Spawner:
             self._run(index, step, pid)
             if step.name == "idmap.write":
                 _tell(sock, "mapped")
-        _tell(sock, "wired", stdio_fds)
+        self._wire(sock, stdio_fds)
         if meanwhile is not None:
             meanwhile(pid, self._pidfd)
         while True:
@@ -157,6 +166,14 @@ class Spawner:
                     self._results += results if isinstance(results, list) else []
                     expect = self._told["expect"]
                     return expect if isinstance(expect, dict) else {}
+
+    def _wire(self, sock: socket.socket, stdio_fds: tuple[int, int, int]) -> None:
+        if not self._lending:
+            _tell(sock, "wired", stdio_fds)
+            return
+        self._alive_fd, theirs = os.pipe2(os.O_CLOEXEC)
+        _tell(sock, "wired", (*stdio_fds, theirs))
+        os.close(theirs)
 
     def _run(self, index: int, step: Step, pid: int) -> None:
         started = time.monotonic_ns()
@@ -182,8 +199,9 @@ class Spawner:
             else:
                 await_end(self._pidfd)
             os.close(self._pidfd)
-        if self._master_fd >= 0:
-            os.close(self._master_fd)
+        for fd in (self._master_fd, self._alive_fd):
+            if fd >= 0:
+                os.close(fd)
 
 
 def await_end(pidfd: int) -> None:
@@ -223,14 +241,29 @@ def release(spawned: Spawned) -> None:
     sock.settimeout(TIMEOUT_S)
     try:
         _tell(sock, "start")
-        message = receive(sock)
+        message = receive(sock) if _has_spoken(spawned) else None
     except ConnectionResetError:
         message = None
     except OSError as error:
         raise StepFailed("handshake", f"no word of the container's execve: {error}") from None
     finally:
         sock.close()
+        if spawned.alive_fd >= 0:
+            os.close(spawned.alive_fd)
         if spawned.starter is not None:
-            spawned.starter.reap()
+            spawned.starter.end()
     if message is not None:
         raise failed(json.loads(message.body))
+
+
+def _has_spoken(spawned: Spawned) -> bool:
+    """Waits for the child's last word, or for the end of what only it holds. True where the former is to be read."""
+    if spawned.alive_fd < 0:
+        return True
+    poll = select.poll()
+    poll.register(spawned.alive_fd, select.POLLIN)
+    poll.register(spawned.sock.fileno(), select.POLLIN)
+    ready = poll.poll(TIMEOUT_S * 1000)
+    if not ready:
+        raise TimeoutError("timed out")
+    return any(fd == spawned.sock.fileno() for fd, _ in ready)

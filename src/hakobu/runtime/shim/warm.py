@@ -210,6 +210,8 @@ def _pause(child: Child, args: Args) -> None:
     """In place of a program: prints, answers what is typed, and waits for the signal that ends it."""
     os.write(child.stdio[1], LINES)
     child.sock.close()
+    for fd in child.alive_fds:
+        os.close(fd)
     while os.read(child.stdio[0], 4096):
         os.write(child.stdio[1], LINES)
     while True:
