@@ -194,3 +194,37 @@ def test_debug_sees_the_containers_processes_network_and_files(engine):
     assert failed(engine, "debug", "cd", "sh", "-c", "exit 9").returncode == 9
     engine.hakobu("stop", "-t", "0", "cd")
     assert "is not running" in failed(engine, "debug", "cd", "true").stderr
+
+
+def test_a_volume_gets_another_name_and_keeps_its_files(engine):
+    engine.hakobu("volume", "create", "--label", "a=b", "before")
+    engine.hakobu("run", "--rm", "-v", "before:/v", "busybox", "sh", "-c", "echo kept >/v/f; chown 7:8 /v/f")
+    assert engine.hakobu("volume", "rename", "before", "after").stdout == "after\n"
+    assert engine.hakobu("volume", "ls", "-q").stdout == "after\n"
+    read = ("run", "--rm", "-v", "after:/v", "busybox", "sh", "-c", "cat /v/f; stat -c %u:%g /v/f")
+    assert engine.hakobu(*read).stdout == "kept\n7:8\n"
+    assert engine.hakobu("volume", "inspect", "-f", "{{.Labels}}", "after").stdout == "map[a:b]\n"
+    engine.hakobu("create", "--name", "holder", "-v", "after:/v", "busybox")
+    assert "rename after: volume is in use - [" in failed(engine, "volume", "rename", "after", "other").stderr
+    engine.hakobu("rm", "holder")
+    engine.hakobu("volume", "create", "other")
+    assert "a volume named other exists already" in failed(engine, "volume", "rename", "after", "other").stderr
+    assert "get nobody: no such volume" in failed(engine, "volume", "rename", "nobody", "x1").stderr
+    assert "includes invalid characters" in failed(engine, "volume", "rename", "after", "a/b").stderr
+    engine.hakobu("volume", "rm", "after", "other")
+
+
+def test_a_clone_of_a_volume_is_its_own(engine):
+    make = (
+        "mkdir /v/d; echo one >/v/d/f; ln /v/d/f /v/hard; ln -s d/f /v/l; chown 7:8 /v/d/f; chmod 1700 /v; chown 9 /v"
+    )
+    engine.hakobu("run", "--rm", "-v", "source:/v", "busybox", "sh", "-c", make)
+    assert engine.hakobu("volume", "clone", "source", "copy").stdout == "copy\n"
+    engine.hakobu("run", "--rm", "-v", "source:/v", "busybox", "sh", "-c", "echo two >/v/d/f")
+    look = "cat /v/l; stat -c '%u:%g %h' /v/d/f; stat -c '%a %u' /v"
+    done = engine.hakobu("run", "--rm", "-v", "copy:/v", "busybox", "sh", "-c", look)
+    assert done.stdout == "one\n7:8 2\n1700 9\n"
+    assert "a volume named copy exists already" in failed(engine, "volume", "clone", "source", "copy").stderr
+    engine.hakobu("volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "mounted")
+    assert "mounts a device of its own" in failed(engine, "volume", "clone", "mounted", "new").stderr
+    engine.hakobu("volume", "rm", "source", "copy", "mounted")

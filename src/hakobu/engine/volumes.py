@@ -1,6 +1,7 @@
 """Volumes as a door sees them, with Docker's refusals and filters."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 
 from hakobu.engine.announce import object_event
@@ -10,7 +11,7 @@ from hakobu.engine.services import Events, Filters
 from hakobu.errors import HakobuError, Kind
 from hakobu.spec.volume import Volume
 from hakobu.store.open import Stores
-from hakobu.store.volumes import NoSuchVolume
+from hakobu.store.volumes import NoSuchVolume, VolumeNameInUse
 
 _KEYS = frozenset({"dangling", "driver", "label", "name"})
 
@@ -18,8 +19,15 @@ _KEYS = frozenset({"dangling", "driver", "label", "name"})
 class VolumeInUse(HakobuError):
     kind = Kind.CONFLICT
 
-    def __init__(self, name: str, holders: Sequence[str]) -> None:
-        super().__init__(f"remove {name}: volume is in use - [{', '.join(holders)}]")
+    def __init__(self, name: str, holders: Sequence[str], *, verb: str = "remove") -> None:
+        super().__init__(f"{verb} {name}: volume is in use - [{', '.join(holders)}]")
+
+
+class NothingToClone(HakobuError):
+    kind = Kind.INVALID
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"clone {name}: the volume mounts a device of its own: its files are not the engine's")
 
 
 class VolumeService:
@@ -53,6 +61,43 @@ class VolumeService:
             raise VolumeInUse(name, holders)
         await asyncio.to_thread(self._stores.volumes.remove, name)
         object_event(self._events, "volume", "destroy", name, driver=volume.driver)
+
+    async def rename(self, name: str, new: str) -> Volume:
+        """Containers know their volumes by name: one that refers to it, running or not, is in the way."""
+        self._stores.volumes.get(name)
+        if holders := self._holders(name):
+            raise VolumeInUse(name, holders, verb="rename")
+        renamed = await asyncio.to_thread(self._stores.volumes.rename, name, new)
+        object_event(self._events, "volume", "rename", new, driver=renamed.driver, oldName=name)
+        return renamed
+
+    async def clone(self, name: str, new: str) -> Volume:
+        """A new volume with the files of another, their owners, links and holes; labels come along.
+
+        Nothing is held still meanwhile: a file that is being written is copied as it is at that moment.
+        """
+        source = self._stores.volumes.get(name)
+        if source.options:
+            raise NothingToClone(name)
+        if any(volume.name == new for volume in self._stores.volumes.all()):
+            raise VolumeNameInUse(new)
+        clone = await self.create(new, source.driver, {}, source.labels)
+        try:
+            await asyncio.to_thread(self._copy, source, clone)
+        except BaseException:
+            await asyncio.to_thread(self._stores.volumes.remove, new)
+            raise
+        return clone
+
+    def _copy(self, source: Volume, target: Volume) -> None:
+        source_fd = os.open(source.mountpoint, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            info = os.fstat(source_fd)
+            os.chown(target.mountpoint, info.st_uid, info.st_gid)
+            os.chmod(target.mountpoint, info.st_mode & 0o7777)
+            self._stores.pool.run("copy-tree", {"path": "/", "target": target.mountpoint}, [source_fd])
+        finally:
+            os.close(source_fd)
 
     async def prune(self, filters: Filters | None = None) -> tuple[tuple[str, ...], int]:
         """Anonymous ones; all unused ones with `all=true`."""

@@ -10,11 +10,11 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.spec.volume import Volume
-from hakobu.store.database import Database, Document
+from hakobu.store.database import Connection, Database, Document
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z", re.ASCII)
 _OPTIONS = frozenset({"type", "device", "o", "size"})
@@ -28,6 +28,23 @@ class NoSuchVolume(HakobuError):
     def __init__(self, name: str) -> None:
         super().__init__(f"get {name}: no such volume")
         self.name = name
+
+
+class VolumeNameInUse(HakobuError):
+    kind = Kind.CONFLICT
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a volume named {name} exists already")
+        self.name = name
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.match(name):
+        raise Invalid(
+            f'create {name}: "{name}" includes invalid characters for a local volume name, only '
+            '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path',
+            field="Name",
+        )
 
 
 class Volumes:
@@ -73,12 +90,7 @@ class Volumes:
             raise Invalid(f"create {name}: quota size requested but no quota support", field="DriverOpts")
         anonymous = not name
         name = name or secrets.token_hex(32)
-        if not _NAME.match(name):
-            raise Invalid(
-                f'create {name}: "{name}" includes invalid characters for a local volume name, only '
-                '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path',
-                field="Name",
-            )
+        _check_name(name)
         if name in self._volumes:
             return self._volumes[name], False
         volume = Volume(
@@ -93,6 +105,25 @@ class Volumes:
         self._database.call(lambda c: c.put("volumes", name, name, json.dumps(asdict(volume))))
         self._volumes[name] = volume
         return volume, True
+
+    def rename(self, name: str, new: str) -> Volume:
+        """The volume under another name, its directory too; whoever calls has made sure that nobody uses it."""
+        volume = self.get(name)
+        _check_name(new)
+        if new in self._volumes:
+            raise VolumeNameInUse(new)
+        renamed = replace(volume, name=new, mountpoint=f"{self._directory}/{new}/_data", anonymous=False)
+
+        def move(connection: Connection) -> None:
+            connection.delete("volumes", name)
+            connection.put("volumes", new, new, json.dumps(asdict(renamed)))
+            # Last: where it fails, nothing of this is committed.
+            os.rename(f"{self._directory}/{name}", f"{self._directory}/{new}")
+
+        self._database.call(move)
+        self._volumes.pop(name, None)
+        self._volumes[new] = renamed
+        return renamed
 
     def remove(self, name: str) -> None:
         volume = self.get(name)

@@ -51,10 +51,21 @@ async def prune(services: Services, request: Request) -> Reply:
     return reply.json({"VolumesDeleted": list(removed) or None, "SpaceReclaimed": freed})
 
 
+async def rename(services: Services, request: Request) -> Reply:
+    return reply.json(render(await services.volumes.rename(request.params[0], query.text(request, "name"))))
+
+
+async def clone(services: Services, request: Request) -> Reply:
+    cloned = await services.volumes.clone(request.params[0], query.text(request, "name"))
+    return reply.json(render(cloned), HTTPStatus.CREATED)
+
+
 ROUTES = (
     Route("GET", "/volumes", list_),
     Route("POST", "/volumes/create", create),
     Route("POST", "/volumes/prune", prune),
     Route("GET", "/volumes/{}", inspect),
     Route("DELETE", "/volumes/{}", remove),
+    Route("POST", "/hakobu/v1/volumes/{}/rename", rename),
+    Route("POST", "/hakobu/v1/volumes/{}/clone", clone),
 )

@@ -10,6 +10,7 @@ from hakobu.cli.template.value import Record, label_method
 from hakobu.cli.text.size import decimal
 from hakobu.client.codec import object_of
 from hakobu.client.error import EngineError
+from hakobu.client.url import quote_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ UPDATE = Command(
     most=1,
     flags=(Flag("availability", "", STRING, "Availability: active, pause or drain", "active"),),
 )
+RENAME = Command("volume rename", "VOLUME NEW_NAME", "Give a volume another name", least=2, most=2)
+CLONE = Command("volume clone", "VOLUME NEW_NAME", "Make a new volume with the files of another", least=2, most=2)
 COLUMNS = (("Driver", "DRIVER"), ("Name", "VOLUME NAME"))
 HEADERS: dict[str, object] = {
     **dict(COLUMNS),
@@ -154,3 +157,18 @@ def rm(session: Session, values: Values, arguments: list[str]) -> int:
 def update(session: Session, values: Values, arguments: list[str]) -> int:
     session.engine.volumes.inspect(arguments[0])
     raise Failure("Can only update cluster volumes")
+
+
+def rename(session: Session, values: Values, arguments: list[str]) -> int:
+    return _to_new_name(session, "rename", *arguments)
+
+
+def clone(session: Session, values: Values, arguments: list[str]) -> int:
+    return _to_new_name(session, "clone", *arguments)
+
+
+def _to_new_name(session: Session, verb: str, name: str, new: str) -> int:
+    """Both are calls under `/hakobu/`: Docker has no word for them."""
+    path = f"/v1/volumes/{quote_path(name)}/{verb}"
+    session.line(str(session.engine.system.hakobu("POST", path, {"name": new})["Name"]))
+    return 0
