@@ -107,7 +107,9 @@ class ImageService:
         chosen = filters or {}
         check_filters(chosen, _KEYS)
         records = {r.id: r for r in self._stores.images.all() if all or not self._is_hidden(r)}
-        images = [i for i in map(self._image, records.values()) if self._matches(i, chosen)]
+        patterns = chosen.get("reference", ())
+        named = (_with_names(image, patterns) for image in map(self._image, records.values()))
+        images = [image for image in named if self._matches(image, chosen)]
         images.sort(key=lambda i: i.created_ns, reverse=True)
         if not manifests:
             return images
@@ -120,14 +122,14 @@ class ImageService:
         labels = _labels(image.config)
         dangling = not image.references
         wanted = filters.get("dangling", ())
-        references = filters.get("reference", ())
+        references = filters.get("reference")
         return (
             (not wanted or any((w.lower() in ("1", "true")) == dangling for w in wanted))
             and has_labels(labels, filters.get("label", ()))
             and all(image.created_ns < self.get(r).created_ns for r in filters.get("before", ()))
             and all(image.created_ns > self.get(r).created_ns for r in filters.get("since", ()))
             and all(image.created_ns < parse_when_ns(u) for u in filters.get("until", ()))
-            and (not references or any(_reference_matches(p, r) for p in references for r in image.references))
+            and (not references or bool(image.references or image.digests))
         )
 
     async def history(self, ref: str, *, platform: str = "") -> Sequence[Mapping[str, Json]]:
@@ -333,10 +335,23 @@ def _familiar_digest(digest: str) -> str:
     return Reference.parse(digest).familiar
 
 
-def _reference_matches(pattern: str, reference: str) -> bool:
-    """A shell pattern over the familiar name, with or without its tag."""
-    repository = reference.rpartition(":")[0]
-    return fnmatch.fnmatchcase(reference, pattern) or fnmatch.fnmatchcase(repository, pattern)
+def _with_names(image: Image, patterns: Sequence[str]) -> Image:
+    """Under the names that a search is for; all of them without one."""
+    if not patterns:
+        return image
+    matching = [tuple(r for r in names if _is_meant(r, patterns)) for names in (image.references, image.digests)]
+    return replace(image, references=matching[0], digests=matching[1])
+
+
+def _is_meant(reference: str, patterns: Sequence[str]) -> bool:
+    """Shell patterns over the familiar name, whole or without tag and digest; a star stays between slashes."""
+    repository = Reference.parse(reference).familiar_repository
+    return any(_matches_path(pattern, text) for pattern in patterns for text in (reference, repository))
+
+
+def _matches_path(pattern: str, text: str) -> bool:
+    parts, wanted = text.split("/"), pattern.replace("[^", "[!").split("/")
+    return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
 
 
 def _seconds(timestamp: str) -> int:

@@ -16,6 +16,7 @@ from hakobu.registry.credentials import Credentials
 from hakobu.registry.endpoint import RegistrySettings
 from hakobu.registry.failure import BlobMismatch
 from hakobu.registry.pull import Resolved, pull
+from hakobu.registry.remote import tags
 from hakobu.spec.descriptor import Descriptor
 from hakobu.spec.digest import Digest
 from hakobu.spec.platform import Platform
@@ -37,8 +38,17 @@ class RegistryPuller:
     async def pull(
         self, repository: str, tag: str, *, platform: str, auth: Mapping[str, str] | None, progress: Progress
     ) -> None:
-        """`tag` may be a digest; without one, Docker's `latest`."""
+        """`tag` may be a digest; without one all tags of the repository, as Docker has it."""
         reference = _reference(repository, tag)
+        if reference.tag or reference.digest:
+            await self._pull(reference, platform, auth, progress)
+            return
+        for name in await tags(reference, Credentials.from_auth(auth), self._settings):
+            await self._pull(reference.with_tag(name), platform, auth, progress)
+
+    async def _pull(
+        self, reference: Reference, platform: str, auth: Mapping[str, str] | None, progress: Progress
+    ) -> None:
         machine = Platform.from_machine(os.uname().machine)
         wanted = Platform.parse(platform, machine.architecture) if platform else machine
         key = f"{reference} {wanted}"
@@ -148,9 +158,9 @@ class _Inflow:
 
 
 def _reference(repository: str, tag: str) -> Reference:
-    base = Reference.parse(repository)
+    base = Reference.parse(repository.removesuffix(":"))  # what docker pull -a sends
     if not tag:
-        return base.tagged()
+        return base
     if base.tag or base.digest:
         raise Invalid("invalid reference format", field="fromImage")
     return base.with_digest(Digest.parse(tag)) if ":" in tag else base.with_tag(tag)

@@ -3,12 +3,14 @@
 Invariant: a document fetched by digest has that digest, and none is longer than its kind may be.
 """
 
+from urllib.parse import urlsplit
+
 from hakobu.registry.blob import MemorySink, Sink, fetch_blob
 from hakobu.registry.credentials import Credentials
 from hakobu.registry.endpoint import RegistrySettings
 from hakobu.registry.failure import BlobMismatch, RegistryFailed, RegistryUnreachable
 from hakobu.registry.session import Session, Transient, pause_before, read_bounded, with_endpoints
-from hakobu.spec.bounded import MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, BadDocument
+from hakobu.spec.bounded import MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, BadDocument, Fields, load_json
 from hakobu.spec.descriptor import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor
 from hakobu.spec.digest import Digest, is_digest
 from hakobu.spec.image_config import ImageConfig
@@ -17,6 +19,8 @@ from hakobu.spec.reference import Reference
 from hakobu.spec.remote import Described, Document
 
 _ACCEPT = ", ".join((OCI_INDEX, DOCKER_LIST, OCI_MANIFEST, DOCKER_MANIFEST))
+_MAX_PAGES = 1000
+_MAX_TAGS = 100_000
 
 
 def pull_scope(reference: Reference) -> tuple[str, ...]:
@@ -44,6 +48,31 @@ async def document(session: Session, path: str, name: str, attempts: int = 5) ->
                 raise RegistryFailed(error.message) from error
             await pause_before(attempt, error.wait_s if isinstance(error, Transient) else 0.0)
     raise RegistryFailed(f"no manifest for {name}")
+
+
+async def tags(reference: Reference, credentials: Credentials, settings: RegistrySettings) -> list[str]:
+    """Every tag of a repository, in the registry's order; it gives them in pages."""
+
+    async def work(session: Session) -> list[str]:
+        found: list[str] = []
+        path = f"/v2/{reference.path}/tags/list"
+        for _ in range(_MAX_PAGES):
+            async with session.request("GET", path) as response:
+                found += _listed(await read_bounded(response, MAX_MANIFEST_BYTES), reference)
+                following = response.links.get("next")
+            if following is None:
+                return found
+            path = str(following.get("url", ""))
+            if urlsplit(path).netloc != session.endpoint.authority:
+                raise RegistryFailed(f"{reference.domain} sends elsewhere for the tags of {reference.path}")
+        raise RegistryFailed(f"{reference.domain} lists the tags of {reference.path} without an end")
+
+    return await with_endpoints(reference.domain, pull_scope(reference), credentials, settings, work)
+
+
+def _listed(data: bytes, reference: Reference) -> list[str]:
+    fields = Fields.of(load_json(data, what="tags", max_bytes=MAX_MANIFEST_BYTES), "tags")
+    return [reference.with_tag(tag).tag for tag in fields.strings("tags", _MAX_TAGS)]
 
 
 async def configuration(session: Session, path: str, described: Descriptor, attempts: int) -> bytes:

@@ -240,3 +240,18 @@ def test_a_search_shows_what_the_registry_found(engine: Daemon, config: Path) ->
     assert "/v1/search?q=word&n=7" in asked
     assert ours == theirs
     assert starred == "two\n"
+
+
+def test_every_tag_of_a_repository_is_pulled(engine: Daemon, registry: Served, config: Path) -> None:
+    name = f"{registry.host}/team/every"
+    for tag in ("a", "b", "latest"):
+        engine.hakobu("tag", "busybox", f"{name}:{tag}")
+    engine.hakobu("push", "-aq", name)
+    for command in (engine.hakobu, engine.docker):
+        engine.hakobu("rmi", *(f"{name}:{tag}" for tag in ("a", "b", "latest")))
+        told = command("pull", "--all-tags", name).stdout
+        assert "a: Pulling from team/every" in told and "latest: Pulling from team/every" in told
+        assert engine.hakobu("images", "--format", "{{.Tag}}", name).stdout.split() == ["a", "b", "latest"]
+    engine.hakobu("rmi", *(f"{name}:{tag}" for tag in ("a", "b", "latest")))
+    missing = engine.docker("pull", "-a", f"{registry.host}/team/nowhere", check=False)
+    assert missing.returncode == 1 and "repository name not known to registry" in missing.stderr
