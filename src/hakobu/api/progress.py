@@ -56,4 +56,5 @@ async def _lines(
 
 def error_line(error: Exception) -> dict[str, Any]:
     text = error.message if isinstance(error, HakobuError) else f"{type(error).__name__}: {error}"
-    return {"errorDetail": {"message": text}, "error": text}
+    hint = {"hint": error.hint} if isinstance(error, HakobuError) and error.hint else {}
+    return {"errorDetail": {"message": text, **hint}, "error": text}

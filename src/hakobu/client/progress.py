@@ -18,7 +18,7 @@ def messages(response: Response) -> Iterator[Json]:
         detail: Json = message.get("errorDetail") or {}
         error = detail.get("message") or message.get("error")
         if error:
-            raise StreamError(str(error))
+            raise StreamError(str(error), str(detail.get("hint") or ""))
         yield message
 
 

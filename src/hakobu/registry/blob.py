@@ -17,6 +17,9 @@ from hakobu.registry.session import Session, Transient, pause_before
 from hakobu.spec.descriptor import Descriptor
 
 
+_LATER = "what has come is kept: the same pull goes on from there once the registry answers"
+
+
 class Sink(Protocol):
     """Where a blob's bytes go. Ends with exactly one of `finish` (which verifies the digest) and `abandon`."""
 
@@ -91,7 +94,7 @@ async def _transfer(
         except (Transient, RegistryUnreachable) as error:
             failed = 1 if have > before else failed + 1
             if failed >= attempts:
-                raise RegistryFailed(f"{error.message} ({attempts} attempts)") from error
+                raise RegistryFailed(f"{error.message} ({attempts} attempts)", hint=_LATER) from error
             await pause_before(failed, error.wait_s if isinstance(error, Transient) else 0.0)
 
 

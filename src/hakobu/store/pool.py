@@ -21,13 +21,14 @@ from hakobu.kernel import scm
 # The jobs of one command (the layers of an image, the two of a copy) follow each other within milliseconds and share
 # a worker. A new one costs 60 ms; one that waits costs 11 MB, a quarter of an idle engine.
 WARM_S = 1.0
+_FULL = "`hakobu system df` shows what takes the space; `hakobu image prune` and `hakobu system prune` free some"
 
 
 class WorkerFailed(HakobuError):
     """A job's failure as the worker told it, or that it died."""
 
-    def __init__(self, message: str, kind: Kind) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, kind: Kind, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.kind = kind
 
 
@@ -80,7 +81,8 @@ class WorkerPool:
                 if on_progress is not None:
                     on_progress(told["progress"])
             elif "error" in told:
-                raise WorkerFailed(told["error"]["message"], Kind(told["error"]["kind"]))
+                kind = Kind(told["error"]["kind"])
+                raise WorkerFailed(told["error"]["message"], kind, hint=_FULL if told["error"].get("full") else "")
             else:
                 return told["ok"]
 

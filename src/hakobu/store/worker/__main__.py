@@ -63,7 +63,8 @@ def serve(sock: socket.socket) -> None:
         except OSError as error:
             kind = Kind.EXHAUSTED if error.errno in (28, 122) else Kind.INTERNAL
             about = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
-            answer = {"error": {"message": f"{(error.strerror or str(error)).lower()}{about}", "kind": kind.value}}
+            text = f"{(error.strerror or str(error)).lower()}{about}"
+            answer = {"error": {"message": text, "kind": kind.value, "full": kind is Kind.EXHAUSTED}}
         except MemoryError:
             answer = {"error": {"message": "the worker ran out of memory", "kind": Kind.EXHAUSTED.value}}
         message.close()
