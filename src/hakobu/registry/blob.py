@@ -16,7 +16,6 @@ from hakobu.registry.failure import BlobMismatch, RegistryFailed, RegistryUnreac
 from hakobu.registry.session import Session, Transient, pause_before
 from hakobu.spec.descriptor import Descriptor
 
-
 _LATER = "what has come is kept: the same pull goes on from there once the registry answers"
 
 
