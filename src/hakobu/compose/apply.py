@@ -70,6 +70,7 @@ class ApplyOptions:
     """`timeout_s` for stops (None: each container's own); `wait_s` bounds waiting for health, None for ever.
 
     `dry`: each action is told, none is done. `renew_volumes`: a recreated container gets new nameless volumes.
+    `width`: how many actions of a wave are done at once.
     """
 
     timeout_s: int | None = None
@@ -79,6 +80,7 @@ class ApplyOptions:
     signal: str = ""
     dry: bool = False
     renew_volumes: bool = False
+    width: int = _WIDTH
 
 
 class Applier:
@@ -139,7 +141,7 @@ class Applier:
         if len(wave) == 1:
             self._table[wave[0].kind](wave[0])
             return
-        with ThreadPoolExecutor(min(len(wave), _WIDTH)) as pool:
+        with ThreadPoolExecutor(min(len(wave), self._options.width)) as pool:
             futures = [pool.submit(self._table[action.kind], action) for action in wave]
         for future in futures:
             future.result()

@@ -7,6 +7,7 @@ from typing import cast
 
 from hakobu.client.endpoint import Endpoint
 from hakobu.client.engine import Engine
+from hakobu.compose.apply import ApplyOptions
 from hakobu.compose.failure import ActionFailed, NoConfigurationFile, NoSuchService
 from hakobu.compose.load import Selection, load, project_name
 from hakobu.compose.model.project import Project
@@ -25,7 +26,13 @@ class Context:
         ansi = self.text("ansi") or "auto"
         self.colour = None if ansi == "auto" else ansi == "always"
         self.dry = self.on("dry_run")
-        self.progress = Progress(quiet=self.text("progress") == "quiet", colour=self.colour, dry=self.dry)
+        style = self.text("progress")
+        self.progress = Progress(
+            quiet=style == "quiet",
+            colour=False if style == "plain" else self.colour,
+            dry=self.dry,
+            as_json=style == "json",
+        )
 
     def text(self, name: str) -> str:
         return cast("str", getattr(self.options, name, "") or "")
@@ -103,6 +110,22 @@ class Context:
         if self.services:
             found = [c for c in found if c.service in self.services]
         return tuple(sorted(found, key=lambda c: (c.service, c.number)))
+
+    def apply_options(self, *, volumes: bool = False, signal: str = "") -> ApplyOptions:
+        """How plans are carried out, as far as the command line says it."""
+        limit = self.number("parallel") or -1
+        if limit < 0:
+            text = os.environ.get("COMPOSE_PARALLEL_LIMIT", "")
+            limit = int(text) if text.isdigit() else -1
+        options = ApplyOptions(
+            timeout_s=self.number("timeout"),
+            wait_s=self.number("wait_timeout"),
+            volumes=volumes,
+            signal=signal,
+            dry=self.dry,
+            renew_volumes=self.on("renew_anon_volumes"),
+        )
+        return replace(options, width=limit) if limit > 0 else options
 
     def container_of(self, service: str, *, running: bool = True) -> ObservedContainer:
         """The service's container that `--index` names, the first where it names none."""

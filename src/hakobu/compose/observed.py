@@ -1,12 +1,16 @@
 """What the engine has of a project: containers, networks, volumes and images, as values for the planner."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hakobu.client.codec import object_of
 from hakobu.client.engine import Engine
 from hakobu.client.error import EngineError
 from hakobu.compose import label
+from hakobu.compose.listing import epoch_of
+from hakobu.compose.model.attribute import pull_interval_s
 from hakobu.compose.model.project import Project
 
 
@@ -34,12 +38,16 @@ class ObservedContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """Networks and volumes by the engine's name, with the hash in their labels; images by what services call them."""
+    """Networks and volumes by the engine's name, with the hash in their labels; images by what services call them.
+
+    `image_ages_s`: how long ago those with a pull policy that asks for it were pulled.
+    """
 
     containers: tuple[ObservedContainer, ...] = ()
     networks: Mapping[str, str] = field(default_factory=dict[str, str])
     volumes: Mapping[str, str] = field(default_factory=dict[str, str])
     images: Mapping[str, str] = field(default_factory=dict[str, str])
+    image_ages_s: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def of_service(self, service: str) -> tuple[ObservedContainer, ...]:
         """The service's containers by their number, without those of `run`."""
@@ -89,6 +97,11 @@ def observe(engine: Engine, project: Project) -> Observed:
         networks=networks,
         volumes=volumes,
         images={image: found for image, found in images.items() if found},
+        image_ages_s={
+            project.image_of(s): _age_s(engine, project.image_of(s))
+            for s in project.services.values()
+            if pull_interval_s(s.pull_policy) is not None and images[project.image_of(s)]
+        },
     )
 
 
@@ -126,3 +139,9 @@ def image_id(engine: Engine, image: str) -> str:
         if e.status != 404:
             raise
         return ""
+
+
+def _age_s(engine: Engine, image: str) -> float:
+    """How long ago the image got its name; an engine that does not know says: for ever."""
+    tagged = str(object_of(engine.images.inspect(image).get("Metadata")).get("LastTagTime") or "")
+    return time.time() - epoch_of(tagged) if tagged and not tagged.startswith("0001") else float("inf")

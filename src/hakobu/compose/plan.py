@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from hakobu.compose import label
 from hakobu.compose.canonical import network_hash, service_hash, used_resources, volume_hash
+from hakobu.compose.model.attribute import pull_interval_s
 from hakobu.compose.model.dependency import COMPLETED, HEALTHY
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.service import Service
@@ -137,7 +138,10 @@ def plan_pulls(project: Project, observed: Observed, options: UpOptions) -> Plan
         if service.build and policy not in ("always", "never"):
             if missing:
                 raise refuse_build(project, service)
-        elif policy == "always" or (missing and policy != "never"):
+            continue
+        interval_s = pull_interval_s(policy)
+        old = interval_s is not None and observed.image_ages_s.get(image, 0) > interval_s
+        if policy == "always" or old or (missing and policy != "never"):
             reason = f"no image {image} here" if missing else f"pull policy {policy}"
             wanted.setdefault(image, Action(kind=Kind.PULL, name=name, service=name, required=missing, reason=reason))
     return (tuple(wanted.values()),) if wanted else ()
@@ -363,6 +367,8 @@ def plan_each(kind: Kind, containers: Iterable[ObservedContainer], *, upward: bo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownOptions:
+    """`images`: `all`, or `local` for those that have no name of their own."""
+
     volumes: bool = False
     images: str = ""
     remove_orphans: bool = False
@@ -375,8 +381,9 @@ def plan_down(project: Project | None, left: Observed, options: DownOptions) -> 
     last: list[Action] = []
     if options.volumes:
         last += [Action(kind=Kind.REMOVE_VOLUME, name=name) for name in sorted(left.volumes)]
-    if options.images == "all" and project:
-        images = sorted({project.image_of(service) for service in project.services.values()})
+    if options.images and project:
+        chosen = [s for s in project.services.values() if options.images == "all" or not s.image]
+        images = sorted({project.image_of(service) for service in chosen})
         last += [Action(kind=Kind.REMOVE_IMAGE, name=image) for image in images]
     last += [Action(kind=Kind.REMOVE_NETWORK, name=name) for name in sorted(left.networks)]
     return tuple(wave for wave in (*waves, tuple(last)) if wave)

@@ -1,5 +1,6 @@
 """What a command tells while it works: docker compose's lines, ` Container first-app-web  Started`, on stderr."""
 
+import json
 import sys
 import threading
 
@@ -22,8 +23,11 @@ _DONE = frozenset(
 class Progress:
     """Writes whole lines, from any thread; in colour on a terminal."""
 
-    def __init__(self, *, quiet: bool = False, colour: bool | None = None, dry: bool = False) -> None:
+    def __init__(
+        self, *, quiet: bool = False, colour: bool | None = None, dry: bool = False, as_json: bool = False
+    ) -> None:
         self._quiet = quiet
+        self._as_json = as_json
         self._head = " DRY-RUN MODE - " if dry else " "
         self._colour = sys.stderr.isatty() if colour is None else colour
         self._lock = threading.Lock()
@@ -38,6 +42,9 @@ class Progress:
 
     def line(self, subject: str, word: str) -> None:
         if self._quiet:
+            return
+        if self._as_json:
+            self.say(json.dumps({"id": subject, "status": word}, separators=(",", ":"), ensure_ascii=False))
             return
         colour = _COLOURS.get(word.split(" ")[0], "32" if word in _DONE else "36")
         shown = f"\x1b[{colour}m{word}\x1b[0m" if self._colour else word

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from tests.unit.compose.corpus import CASES, Case
 
+from hakobu.compose.config import to_yaml
+from hakobu.compose.load import Selection, load
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "compose.md"
 
 
@@ -27,6 +30,14 @@ def test_hashes_are_those_of_docker_compose(case: Case) -> None:
     theirs = dict(line.split() for line in (case.recorded("expected.hash") or "").splitlines())
     ours = case.hashes(with_paths=False)
     assert {name: theirs.get(name) for name in ours} == ours
+
+
+@pytest.mark.parametrize("case", _named(ACCEPTED))
+def test_the_canonical_form_reads_back_as_itself(case: Case, tmp_path: Path) -> None:
+    shown = to_yaml(case.project)
+    (tmp_path / "compose.yaml").write_text(shown)
+    every = Selection(working_directory=str(tmp_path), environment={"HOME": "/root"}, profiles=("*",))
+    assert to_yaml(load(every)) == shown
 
 
 @pytest.mark.parametrize("case", _named(REFUSED))

@@ -205,3 +205,38 @@ def test_replicas_are_replaced_one_by_one_or_as_many_at_once_as_asked_for(tmp_pa
     assert waves("") == [*rest, ["roll 1"], ["roll 2"]]
     assert waves(", parallelism: 2") == [*rest, ["roll 1", "roll 2"]]
     assert waves(", parallelism: 0") == [*rest, ["roll 1", "roll 2"]]
+
+
+@pytest.mark.parametrize(
+    ("policy", "age_s", "pulled"),
+    [
+        ("daily", 86000, False),
+        ("daily", 87000, True),
+        ("weekly", 87000, False),
+        ("weekly", 7 * 86400 + 1, True),
+        ("every_1h30m", 5399, False),
+        ("every_1h30m", 5401, True),
+        ("missing", float("inf"), False),
+        ("never", float("inf"), False),
+        ("always", 0, True),
+    ],
+)
+def test_an_image_is_pulled_when_it_is_older_than_its_policy_allows(
+    tmp_path: Path, policy: str, age_s: float, pulled: bool
+) -> None:
+    (tmp_path / "compose.yaml").write_text(f"services: {{web: {{image: web, pull_policy: {policy}}}}}")
+    project = load(Selection(working_directory=str(tmp_path)))
+    seen = Observed(images={"web": "id"}, image_ages_s={"web": age_s})
+    assert bool(plan_pulls(project, seen, UpOptions())) is pulled
+
+
+def test_images_go_with_their_project(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("name: p\nservices: {a: {image: named}, b: {build: .}}")
+    project = load(Selection(working_directory=str(tmp_path)))
+
+    def removed(images: str) -> list[str]:
+        return [action.name for wave in plan_down(project, Observed(), DownOptions(images=images)) for action in wave]
+
+    assert removed("") == []
+    assert removed("local") == ["p-b"]
+    assert removed("all") == ["named", "p-b"]

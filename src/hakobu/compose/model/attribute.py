@@ -95,6 +95,17 @@ def _command(value: tuple[str, ...] | None) -> Json:
     return None if value is None else strings(value)
 
 
+_PERIODS_S = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def pull_interval_s(policy: str) -> float | None:
+    """How old an image may be under `daily`, `weekly` and `every_1d12h`; None for policies that do not ask."""
+    if policy in ("daily", "weekly"):
+        return _PERIODS_S[policy[0]]
+    parts = re.findall(r"([0-9]+)([wdhms])", policy.removeprefix("every_")) if policy.startswith("every_") else []
+    return sum(int(count) * _PERIODS_S[unit] for count, unit in parts) if parts else None
+
+
 def _read_env_files(node: Node, path: str) -> tuple[EnvFile, ...]:
     if isinstance(node, Scalar):
         return tuple(EnvFile(text) for text in read_string_or_list(node, path) if text)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from hakobu.compose.apply import Applier, ApplyOptions
+from hakobu.compose.apply import Applier
 from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.follow import Attached, Printer, Source, label_of
@@ -64,19 +64,16 @@ def prepare(context: Context, options: UpOptions) -> tuple[Applier, Plan, Observ
         refuse_builds(project, names)
     observed = observe(context.engine, project)
     if pulls := plan_pulls(project, observed, options):
-        dry = ApplyOptions(dry=context.dry)
-        Applier(context.engine, context.progress, project=project, observed=observed, options=dry).run(pulls)
+        options_of = context.apply_options()
+        Applier(context.engine, context.progress, project=project, observed=observed, options=options_of).run(pulls)
         observed = observe(context.engine, project)
     _warn(context, project, observed, options)
-    timeout_s, wait_s = context.number("timeout"), context.number("wait_timeout")
     applier = Applier(
         context.engine,
         context.progress,
         project=project,
         observed=observed,
-        options=ApplyOptions(
-            timeout_s=timeout_s, wait_s=wait_s, dry=context.dry, renew_volumes=context.on("renew_anon_volumes")
-        ),
+        options=context.apply_options(),
     )
     return applier, plan_up(project, observed, options), observed
 
@@ -224,8 +221,7 @@ def _sources(context: Context, names: tuple[str, ...]) -> list[Source]:
 
 def run_plan(context: Context, plan: Plan, *, volumes: bool = False, signal_name: str = "") -> None:
     """Carries a plan out that needs no more than the containers it names."""
-    timeout_s = context.number("timeout")
-    options = ApplyOptions(timeout_s=timeout_s, volumes=volumes, signal=signal_name, dry=context.dry)
+    options = context.apply_options(volumes=volumes, signal=signal_name)
     project = context.project_or_name[0] if any(a.kind in (Kind.STOP, Kind.RESTART) for w in plan for a in w) else None
     Applier(context.engine, context.progress, project=project, options=options).run(plan)
 
@@ -249,7 +245,7 @@ def down(context: Context, *, everything: bool = False) -> int:
         context.engine,
         context.progress,
         project=project,
-        options=ApplyOptions(timeout_s=context.number("timeout"), volumes=volumes, dry=context.dry),
+        options=context.apply_options(volumes=volumes),
     ).run(plan)
     return 0
 
@@ -269,7 +265,7 @@ def start(context: Context) -> int:
     run_plan(context, plan_each(Kind.START, idle, upward=True))
     if context.on("wait") and not context.dry:
         project = context.project
-        options = ApplyOptions(wait_s=context.number("wait_timeout"))
+        options = context.apply_options()
         observed = Observed(containers=containers)
         names = dict.fromkeys(c.service for c in containers)
         applier = Applier(context.engine, context.progress, project=project, observed=observed, options=options)
@@ -290,7 +286,16 @@ def restart(context: Context) -> int:
 def kill(context: Context) -> int:
     running = [c for c in context.containers() if c.is_running]
     run_plan(context, plan_each(Kind.KILL, running), signal_name=context.text("signal"))
+    if context.on("remove_orphans"):
+        remove_orphans(context)
     return 0
+
+
+def remove_orphans(context: Context) -> None:
+    """Containers of services that the files do not have."""
+    project = context.project
+    lost = orphans(project, Observed(containers=observe_containers(context.engine, project.name)))
+    run_plan(context, plan_remove(lost))
 
 
 def rm(context: Context) -> int:

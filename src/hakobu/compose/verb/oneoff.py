@@ -21,7 +21,7 @@ from hakobu.compose.path import Base
 from hakobu.compose.plan import UpOptions, plan_networks
 from hakobu.compose.source import read_text
 from hakobu.compose.terminal import on_resize, pump, raw_terminal, size
-from hakobu.compose.verb.lifecycle import prepare
+from hakobu.compose.verb.lifecycle import prepare, remove_orphans
 
 
 def run(context: Context) -> int:
@@ -32,6 +32,8 @@ def run(context: Context) -> int:
     project = context.project
     service = project.service(context.text("service"))
     applier = _surroundings(context, service)
+    if context.on("remove_orphans"):
+        remove_orphans(context)
     detached = context.on("detach")
     has_tty = not context.on("no_tty") and sys.stdin.isatty() and not detached
     slug = secrets.token_hex(32)

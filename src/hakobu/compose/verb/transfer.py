@@ -7,7 +7,7 @@ from hakobu.client.credential import read_config, registry_auth
 from hakobu.client.endpoint import docker_config_dir
 from hakobu.client.error import ClientError
 from hakobu.client.progress import finish
-from hakobu.compose.apply import Applier, ApplyOptions, registry_host, split_reference
+from hakobu.compose.apply import Applier, registry_host, split_reference
 from hakobu.compose.context import Context
 from hakobu.compose.observed import Observed, observe
 from hakobu.compose.plan import UpOptions, plan_pulls, wanted_services
@@ -35,7 +35,7 @@ def pull(context: Context) -> int:
     policy = context.text("policy") or "always"
     seen = observe(context.engine, project) if policy == "missing" else Observed()
     wanted = UpOptions(services=context.services, pull=policy, no_deps=not context.on("include_deps"))
-    applier = Applier(context.engine, context.progress, project=project, options=ApplyOptions(dry=context.dry))
+    applier = Applier(context.engine, context.progress, project=project, options=context.apply_options())
     for wave in plan_pulls(project, seen, wanted):
         kept = tuple(action for action in wave if action.service not in skipped)
         if context.on("ignore_pull_failures"):
