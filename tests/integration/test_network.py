@@ -169,12 +169,12 @@ def test_a_start_that_fails_anywhere_leaves_nothing_of_its_network(own: Daemon, 
         failed = failing.hakobu("run", "--rm", "-p", "18090:80", "busybox", "true", check=False)
         assert failed.returncode == 125 or point == "program.execute", failed.stderr
         assert failed.returncode != 0
-    failing.stop()
     instance = Instance(f"{own.folder}/data", f"{own.folder}/exec")
     deadline = time.monotonic() + 5
     while (left := left_on_host(instance)) != {"veth": "", "ports": ""} and time.monotonic() < deadline:
         time.sleep(0.1)  # the kernel takes a namespace away in its own time
     assert left == {"veth": "", "ports": ""}
+    failing.stop()
     own.start()
     out = own.hakobu("run", "--rm", "-p", "18090:80", "busybox", "ip", "-4", "-o", "addr", "show", "eth0").stdout
     gateway = own.hakobu("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge").stdout.strip()
