@@ -17,7 +17,7 @@ def json(value: Any, status: int = HTTPStatus.OK) -> Reply:
 
 
 def nothing(status: int = HTTPStatus.NO_CONTENT) -> Reply:
-    return Reply(status)
+    return Reply(status, content_type="")
 
 
 def lines(values: AsyncIterator[Any]) -> Stream:

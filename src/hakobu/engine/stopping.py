@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from hakobu.engine.announce import container_event
-from hakobu.engine.failures import AlreadyStopped
+from hakobu.engine.failures import AlreadyStopped, NotRunning
 from hakobu.engine.lifecycle import Op, require
 from hakobu.engine.ports import Freezer
 from hakobu.engine.records import Records
@@ -28,6 +28,15 @@ def parse_signal(text: str) -> int:
         return signals.parse_signal(text)
     except ValueError:
         raise Invalid(f"invalid signal: {text}", field="signal") from None
+
+
+class CannotKill(HakobuError):
+    """`docker kill` of what does not run, with the name that the user gave."""
+
+    kind = Kind.CONFLICT
+
+    def __init__(self, ref: str, error: NotRunning) -> None:
+        super().__init__(f"cannot kill container: {ref}: {error.message}")
 
 
 class Stopper:
@@ -77,7 +86,10 @@ class Stopper:
         if container.state.status is Status.RESTARTING:
             await self.abandon_restart(container)
             return
-        require(Op.KILL, container)
+        try:
+            require(Op.KILL, container)
+        except NotRunning as error:
+            raise CannotKill(ref, error) from error
         stop_signal = parse_signal(container.stop_signal or "SIGTERM")
         if number in (SIGKILL, stop_signal):
             await self._records.change_state(container.id, stopped_by_user=True)

@@ -69,6 +69,9 @@ MULTIPLEXED_CONTENT_TYPE: Final = ApiVersion(1, 42)
 BINARY_WEBSOCKET: Final = ApiVersion(1, 28)
 """From here an attached websocket carries binary messages; before, text."""
 
+ALIASES_AS_GIVEN: Final = ApiVersion(1, 45)
+"""From here an endpoint's aliases are those that were asked for; before, with the container's id and host name."""
+
 
 def parse_version(text: str) -> ApiVersion | None:
     """`1.41` as a version, or None when the text is not of that form."""

@@ -56,7 +56,7 @@ def _path(request: Request) -> str:
 
 async def stat(services: Services, request: Request) -> Reply:
     found = await services.containers.stat_path(request.params[0], _path(request))
-    return Reply(HTTPStatus.OK, headers=stat_header(found))
+    return Reply(HTTPStatus.OK, content_type="", headers=stat_header(found))
 
 
 async def get(services: Services, request: Request) -> Answer:

@@ -48,7 +48,7 @@ async def prune(services: Services, request: Request) -> Reply:
     if request.version < PRUNE_ANONYMOUS_ONLY_SINCE:
         filters["all"] = ("true",)
     removed, freed = await services.volumes.prune(filters)
-    return reply.json({"VolumesDeleted": list(removed) or None, "SpaceReclaimed": freed})
+    return reply.json({"VolumesDeleted": list(removed), "SpaceReclaimed": freed})
 
 
 async def rename(services: Services, request: Request) -> Reply:

@@ -122,7 +122,7 @@ def config(container: Container, version: ApiVersion) -> dict[str, Any]:
         value["ExposedPorts"] = {port: {} for port in container.exposed_ports}
     if container.healthcheck is not None:
         value["Healthcheck"] = healthcheck(container.healthcheck)
-    if spec.stop_signal or container.stop_signal != "SIGTERM":
+    if spec.stop_signal or container.stop_signal not in ("", "SIGTERM"):
         value["StopSignal"] = container.stop_signal
     if spec.stop_timeout_s is not None:
         value["StopTimeout"] = spec.stop_timeout_s

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hakobu.spec.container import BoundPort, Container, Endpoint
-from hakobu.wire.version import ApiVersion, fit
+from hakobu.wire.version import ALIASES_AS_GIVEN, ApiVersion, fit
 
 
 def endpoint_settings(endpoint: Endpoint, container: Container, version: ApiVersion) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def endpoint_settings(endpoint: Endpoint, container: Container, version: ApiVers
     value: dict[str, Any] = {
         "IPAMConfig": ipam or None,
         "Links": list(spec.links) or None,
-        "Aliases": list(spec.aliases) or None,
+        "Aliases": _aliases(endpoint, container, version) or None,
         "MacAddress": endpoint.mac,
         "DriverOpts": dict(spec.driver_options) or None,
         "GwPriority": spec.gateway_priority,
@@ -35,6 +35,14 @@ def endpoint_settings(endpoint: Endpoint, container: Container, version: ApiVers
     }
     fit("endpoint", value, version)
     return value
+
+
+def _aliases(endpoint: Endpoint, container: Container, version: ApiVersion) -> list[str]:
+    """Before there were `DNSNames`, the names that every container has stood here."""
+    given = endpoint.spec.aliases
+    if version >= ALIASES_AS_GIVEN or endpoint.network_name in ("bridge", "host", "none"):
+        return list(given)
+    return list(dict.fromkeys((*given, container.id[:12], container.hostname)))
 
 
 def _dns_names(endpoint: Endpoint, container: Container) -> list[str] | None:
