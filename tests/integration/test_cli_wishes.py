@@ -228,3 +228,39 @@ def test_a_clone_of_a_volume_is_its_own(engine):
     engine.hakobu("volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "mounted")
     assert "mounts a device of its own" in failed(engine, "volume", "clone", "mounted", "new").stderr
     engine.hakobu("volume", "rm", "source", "copy", "mounted")
+
+
+def test_a_container_is_edited_and_keeps_its_files(engine):
+    flags = "--name ed -e A=1 -e B=2 -l keep=1 -l drop=1 -v data:/data -p 127.0.0.1:0:80"
+    serve = "test -e /own || echo own >/own; echo vol >/data/f; exec httpd -f -p 80 -h /"
+    engine.hakobu("run", "-d", *flags.split(), "busybox", "sh", "-c", serve)
+    assert (
+        "is running: stop it first, or use --restart" in failed(engine, "container", "edit", "-e", "A=9", "ed").stderr
+    )
+    engine.hakobu("exec", "ed", "sh", "-c", "echo mine >/own")
+    change = "-e A=9 -e C=3 --env-rm B -l new=2 --label-rm drop -p 127.0.0.1:0:81 --publish-rm 80 -v more:/more"
+    assert engine.hakobu("container", "edit", "--restart", *change.split(), "ed").stdout == "ed\n"
+    assert engine.hakobu(
+        "exec", "ed", "sh", "-c", "cat /own /data/f; echo $A$B$C; mount | grep -c ' /more '"
+    ).stdout == ("mine\nvol\n93\n1\n")
+    form = "{{.Config.Labels.keep}} {{.Config.Labels.new}} {{len .Mounts}} {{len .NetworkSettings.Ports}}"
+    assert engine.hakobu("inspect", "-f", form, "ed").stdout == "1 2 2 1\n"
+    assert engine.hakobu("port", "ed").stdout.startswith("81/tcp -> 127.0.0.1:")
+    engine.hakobu("stop", "-t", "0", "ed")
+    engine.hakobu("container", "edit", "--mount-rm", "/more", "--env-rm", "PATH", "ed")
+    assert engine.hakobu("inspect", "-f", "{{len .Mounts}}", "ed").stdout == "1\n"
+    for flag, name in (("--env-rm", "ZZ"), ("--label-rm", "made-up"), ("--mount-rm", "/zz"), ("--publish-rm", "99")):
+        assert "to remove" in failed(engine, "container", "edit", flag, name, "ed").stderr
+    assert "must provide one or more flags" in failed(engine, "container", "edit", "ed").stderr
+    engine.hakobu("rm", "ed")
+    engine.hakobu("volume", "rm", "data", "more")
+
+
+def test_an_edit_keeps_anonymous_volumes(engine):
+    engine.hakobu(
+        "run", "--name", "an", "-v", "/data", "busybox", "sh", "-c", "cat /data/f 2>/dev/null; echo kept >/data/f"
+    )
+    engine.hakobu("container", "edit", "-e", "A=1", "-v", "other:/other", "an")
+    assert engine.hakobu("start", "-a", "an").stdout == "kept\n"
+    engine.hakobu("rm", "-v", "an")
+    engine.hakobu("volume", "rm", "other")

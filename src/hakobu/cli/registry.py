@@ -77,6 +77,7 @@ COMMANDS = {
     "context show": "context.show_name",
     "context update": "context.update",
     "context use": "context.use",
+    "container edit": "edit.edit",
     "container inspect": "inspect.container_inspect",
     "container prune": "prune.container_prune",
     "image diff": "image_diff.diff",

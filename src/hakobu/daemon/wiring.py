@@ -24,6 +24,7 @@ from hakobu.engine.config import EngineConfig, NetworkConfig
 from hakobu.engine.containers import ContainerService
 from hakobu.engine.copying import Copier
 from hakobu.engine.creating import Creator
+from hakobu.engine.editing import Editor
 from hakobu.engine.ending import Monitor
 from hakobu.engine.endpoints import Endpoints
 from hakobu.engine.execs import ExecService
@@ -304,6 +305,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         committer=Committer(stores, roots, images.record, images.tag),
         observer=Observer(records, planner.cgroup),
         updater=Updater(records, bus, planner.cgroup),
+        editor=Editor(records, roots, bus, image_used),
         execs=execs,
         waiters=waiters,
         runtime=shims,

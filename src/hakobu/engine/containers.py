@@ -14,6 +14,7 @@ from hakobu.engine.announce import container_event
 from hakobu.engine.commit import Committer
 from hakobu.engine.copying import Copier
 from hakobu.engine.creating import Creator
+from hakobu.engine.editing import Editor
 from hakobu.engine.execs import ExecService
 from hakobu.engine.failures import NotRunning
 from hakobu.engine.lifecycle import Op, require
@@ -27,6 +28,7 @@ from hakobu.engine.services import (
     Change,
     ContainerSize,
     CreatedContainer,
+    Edit,
     Events,
     Filters,
     ListedContainer,
@@ -67,6 +69,7 @@ class ContainerService:
     committer: Committer
     observer: Observer
     updater: Updater
+    editor: Editor
     execs: ExecService
     waiters: Waiters
     runtime: Runtime
@@ -199,6 +202,9 @@ class ContainerService:
 
     async def update(self, ref: str, limits: Limits, restart: RestartPolicy | None) -> tuple[str, ...]:
         return await self.updater.update(ref, limits, restart)
+
+    async def edit(self, ref: str, edit: Edit) -> tuple[str, ...]:
+        return await self.editor.edit(ref, edit)
 
     async def changes(self, ref: str) -> Sequence[Change]:
         return await self.copier.changes(self.records.get(ref))

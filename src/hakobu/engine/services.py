@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from hakobu.spec.container import Container, ContainerSpec, EndpointSpec, Limits, RestartPolicy
+from hakobu.spec.container import Container, ContainerSpec, EndpointSpec, Limits, Mount, PortBinding, RestartPolicy
 from hakobu.spec.descriptor import Descriptor
 from hakobu.spec.download import Outlet
 from hakobu.spec.event import Event
@@ -49,6 +49,22 @@ class ListedContainer:
     container: Container
     size: ContainerSize | None = None
     linked_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What is to be set and what taken away in a container that does not run. Ports by name (`80/tcp`), mounts by
+    their target."""
+
+    env: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+    exposed_ports: tuple[str, ...] = ()
+    ports: tuple[PortBinding, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    env_removed: tuple[str, ...] = ()
+    labels_removed: tuple[str, ...] = ()
+    ports_removed: tuple[str, ...] = ()
+    mounts_removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +215,7 @@ class Containers(Protocol):
 
     async def resize(self, ref: str, rows: int, columns: int) -> None: ...
     async def update(self, ref: str, limits: Limits, restart: RestartPolicy | None) -> tuple[str, ...]: ...
+    async def edit(self, ref: str, edit: Edit) -> tuple[str, ...]: ...
     async def changes(self, ref: str) -> Sequence[Change]: ...
     async def export(self, ref: str) -> Archive: ...
     async def stat_path(self, ref: str, path: str) -> PathStat: ...

@@ -266,3 +266,19 @@ class ExecStart(TypedDict, total=False):
     Detach: bool | None
     Tty: bool | None
     ConsoleSize: list[int] | None
+
+
+class RemovedFromContainer(TypedDict, total=False):
+    """Names of variables and labels, ports as `80/tcp`, targets of mounts."""
+
+    Env: list[str]
+    Labels: list[str]
+    Ports: list[str]
+    Mounts: list[str]
+
+
+class ContainerEdit(TypedDict, total=False):
+    """Of `/hakobu/v1/containers/{}/edit`: what is set, in the words of a create body, and what goes."""
+
+    Set: ContainerCreate
+    Remove: RemovedFromContainer

@@ -11,10 +11,10 @@ from hakobu.api.render.host_config import Defaults
 from hakobu.api.route import Route
 from hakobu.api.translate import limit
 from hakobu.api.translate.container import container_spec
-from hakobu.engine.services import ContainerSize, Services
+from hakobu.engine.services import ContainerSize, Edit, Services
 from hakobu.errors import Invalid
 from hakobu.spec.container import Container, ContainerSpec
-from hakobu.wire.container import ContainerCreate, ContainerUpdate
+from hakobu.wire.container import ContainerCreate, ContainerEdit, ContainerUpdate
 from hakobu.wire.version import ApiVersion
 
 SIGNAL_AT_STOP_SINCE = ApiVersion(1, 42)
@@ -143,6 +143,34 @@ async def update(services: Services, request: Request) -> Reply:
     return reply.json({"Warnings": [*warnings, *limit.warnings(body)] or None})
 
 
+_EDITABLE = frozenset({"Env", "Labels", "ExposedPorts", "HostConfig"})
+_EDITABLE_HOST = frozenset({"PortBindings", "Binds", "Mounts"})
+
+
+async def edit(services: Services, request: Request) -> Reply:
+    """Docker has no word for it: variables, labels, ports and mounts of a container that does not run."""
+    body = json_body(request, ContainerEdit)
+    wanted, removed = body.get("Set") or {}, body.get("Remove") or {}
+    for name in (*(set(wanted) - _EDITABLE), *(set(wanted.get("HostConfig") or {}) - _EDITABLE_HOST)):
+        raise Invalid(f"{name} of a container cannot be edited", field=name)
+    spec, warnings = container_spec({**wanted, "Image": "edited"}, request.version)
+    told = await services.containers.edit(
+        request.params[0],
+        Edit(
+            env=spec.env,
+            labels=spec.labels,
+            exposed_ports=spec.exposed_ports,
+            ports=spec.ports,
+            mounts=spec.mounts,
+            env_removed=tuple(removed.get("Env") or ()),
+            labels_removed=tuple(removed.get("Labels") or ()),
+            ports_removed=tuple(removed.get("Ports") or ()),
+            mounts_removed=tuple(removed.get("Mounts") or ()),
+        ),
+    )
+    return reply.json({"Warnings": [*told, *warnings]})
+
+
 async def resize(services: Services, request: Request) -> Reply:
     rows, columns = terminal_size(request)
     await services.containers.resize(request.params[0], rows, columns)
@@ -185,6 +213,7 @@ ROUTES = (
     Route("POST", "/containers/{}/rename", rename),
     Route("DELETE", "/containers/{}", remove),
     Route("POST", "/containers/{}/update", update),
+    Route("POST", "/hakobu/v1/containers/{}/edit", edit),
     Route("POST", "/containers/{}/resize", resize),
     Route("GET", "/containers/{}/top", top),
     Route("GET", "/containers/{}/changes", changes),
