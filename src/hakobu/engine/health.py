@@ -26,9 +26,9 @@ OUTPUT_BYTES = 4096
 SIGKILL = 9
 
 
-def interval_s(check: Healthcheck, *, starting: bool) -> float:
-    """The pause before the next probe; within the start period the shorter start interval holds."""
-    if starting and check.start_period_ns:
+def interval_s(check: Healthcheck, *, starting: bool, ran_s: float = 0.0) -> float:
+    """The pause before the next probe; within the start period, until it is healthy, the start interval holds."""
+    if starting and ran_s < check.start_period_ns / SECOND:
         return (check.start_interval_ns or 5 * SECOND) / SECOND
     return (check.interval_ns or 30 * SECOND) / SECOND
 
@@ -74,7 +74,7 @@ class HealthWatch:
             check, health = container.healthcheck, container.state.health or Health()
             if check is None or container.state.status not in (Status.RUNNING, Status.PAUSED):
                 return
-            await asyncio.sleep(interval_s(check, starting=health.status == "starting"))
+            await asyncio.sleep(interval_s(check, starting=health.status == "starting", ran_s=monotonic_s() - began_s))
             current = self._records.by_id(container_id)
             if current is None or current.state.status is not Status.RUNNING:
                 continue

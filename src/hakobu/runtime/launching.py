@@ -110,16 +110,25 @@ class Launching:
         with theirs:
             pid = _spawn(self._interpreter, theirs.fileno(), self._directory)
         launcher = Launcher(ours, pid)
-        await launcher.word()
+        try:
+            await launcher.word()
+        except BaseException:  # cancelled, too: nobody else knows of the process
+            _end(launcher)
+            raise
         shutil.rmtree(self._directory, ignore_errors=True)
         return launcher
 
     def close(self) -> None:
         if self._launcher is not None:
-            self._launcher.close()
-            os.waitpid(self._launcher.pid, 0)
+            _end(self._launcher)
         if self._interpreter is not None:
             self._interpreter.close()
+
+
+def _end(launcher: Launcher) -> None:
+    """It leaves at the end of its connection."""
+    launcher.close()
+    os.waitpid(launcher.pid, 0)
 
 
 def _ended() -> StepFailed:

@@ -39,6 +39,8 @@ def test_five_results_are_kept():
 def test_the_start_interval_holds_within_the_start_period():
     check = Healthcheck(test=("CMD", "x"), interval_ns=30 * 10**9, start_period_ns=10**9, start_interval_ns=2 * 10**9)
     assert interval_s(check, starting=True) == 2
+    assert interval_s(check, starting=True, ran_s=0.9) == 2
+    assert interval_s(check, starting=True, ran_s=1.0) == 30
     assert interval_s(check, starting=False) == 30
     assert interval_s(Healthcheck(test=("CMD", "x")), starting=True) == 30
 
