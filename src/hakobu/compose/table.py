@@ -148,6 +148,11 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         "Write a container's files as a tar archive",
         (_INDEX, text("-o", "--output", help="to this file"), words(service="SERVICE")),
     ),
+    "graph": (
+        show.graph,
+        "Show services, networks and volumes as a Mermaid diagram",
+        (_SERVICES,),
+    ),
     "images": (look.images, "List the images containers use", (_QUIET, _FORMAT, _SERVICES)),
     "kill": (
         lifecycle.kill,

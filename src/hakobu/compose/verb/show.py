@@ -8,6 +8,7 @@ from dataclasses import replace
 from hakobu.compose.canonical import service_hash, used_resources
 from hakobu.compose.config import block, to_json, to_yaml
 from hakobu.compose.context import Context
+from hakobu.compose.diagram import mermaid
 from hakobu.compose.interpolation import variables_in
 from hakobu.compose.listing import table
 from hakobu.compose.load import load, read_source
@@ -26,6 +27,12 @@ def config(context: Context) -> int:
         return 0
     sys.stdout.write(text)
     sys.stdout.flush()
+    return 0
+
+
+def graph(context: Context) -> int:
+    """Text that Mermaid draws."""
+    sys.stdout.write(mermaid(_project(context)))
     return 0
 
 

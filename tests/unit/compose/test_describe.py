@@ -1,0 +1,130 @@
+"""A container as what would make it, and a project as a diagram."""
+
+from pathlib import Path
+
+from hakobu.compose.config import block
+from hakobu.compose.describe import compose_document
+from hakobu.compose.diagram import mermaid
+from hakobu.compose.form import quadlet, run_argv
+from hakobu.compose.load import Selection, load
+from hakobu.compose.portrait import lost, service_of
+
+IMAGE = {"Env": ["PATH=/bin"], "Cmd": ["serve"], "WorkingDir": "/srv", "Labels": {"vendor": "x"}}
+MADE = {
+    "Id": "abc123",
+    "Name": "/web",
+    "Config": {
+        "Image": "nginx",
+        "Hostname": "abc123",
+        "Env": ["PATH=/bin", "A=1 2"],
+        "Cmd": ["run", "a b"],
+        "WorkingDir": "/srv",
+        "Labels": {"vendor": "x", "team": "y", "com.docker.compose.project": "p"},
+        "Healthcheck": {"Test": ["CMD-SHELL", "true"], "Interval": 5_000_000_000, "Retries": 3},
+        "StopTimeout": 3,
+    },
+    "HostConfig": {
+        "NetworkMode": "front",
+        "Binds": ["data:/d", "/h:/h:ro"],
+        "PortBindings": {"80/tcp": [{"HostIp": "::1", "HostPort": "8080"}], "81/udp": [{"HostIp": "", "HostPort": ""}]},
+        "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2},
+        "NanoCpus": 1_500_000_000,
+        "Memory": 1048576,
+        "CapAdd": ["NET_ADMIN"],
+        "ReadonlyRootfs": True,
+        "Tmpfs": {"/t": "size=1m"},
+        "Ulimits": [{"Name": "nofile", "Soft": 1, "Hard": 2}],
+        "ShmSize": 64 << 20,
+        "AutoRemove": True,
+    },
+    "Mounts": [
+        {"Type": "volume", "Name": "data", "Destination": "/d", "RW": True},
+        {"Type": "volume", "Name": "f" * 64, "Destination": "/anon", "RW": True},
+    ],
+    "NetworkSettings": {"Networks": {"front": {}, "back": {}}},
+}
+
+
+def test_a_container_as_docker_run() -> None:
+    assert run_argv(service_of(MADE, IMAGE)) == [
+        *(
+            "docker",
+            "run",
+            "--detach",
+            "--name",
+            "web",
+            "--env",
+            "A=1 2",
+            "--label",
+            "team=y",
+            "--cap-add",
+            "NET_ADMIN",
+        ),
+        *("--cpus", "1.5", "--memory", "1048576", "--network", "back", "--network", "front"),
+        *(
+            "--publish",
+            "[::1]:8080:80/tcp",
+            "--publish",
+            "81/udp",
+            "--restart",
+            "on-failure:2",
+            "--tmpfs",
+            "/t:size=1m",
+        ),
+        *("--volume", "data:/d", "--volume", "/h:/h:ro", "--volume", "/anon", "--read-only", "--ulimit", "nofile=1:2"),
+        *("--stop-timeout", "3", "--health-cmd", "true", "--health-interval", "5s", "--health-retries", "3"),
+        *("nginx", "run", "a b"),
+    ]
+    assert lost(MADE) == ["AutoRemove"]
+
+
+def test_a_container_as_a_compose_file_that_reads_back(tmp_path: Path) -> None:
+    service = service_of(MADE, IMAGE)
+    (tmp_path / "compose.yaml").write_text("".join(block(compose_document({"web": service}), 0)))
+    project = load(Selection(working_directory=str(tmp_path)))
+    web = project.services["web"]
+    assert (web.image, web.command, web.environment) == ("nginx", ("run", "a b"), {"A": "1 2"})
+    assert (web.cpus, web.mem_limit, web.read_only, web.restart) == (1.5, 1048576, True, "on-failure:2")
+    assert [(v.source, v.target, v.read_only) for v in web.volumes] == [
+        ("data", "/d", False),
+        ("/h", "/h", True),
+        ("", "/anon", False),
+    ]
+    assert sorted(project.networks) == ["back", "front"]
+    assert all(network.external for network in project.networks.values())
+    assert project.volumes["data"].name == "data"
+
+
+def test_a_container_as_a_quadlet_unit() -> None:
+    text, missing = quadlet({**service_of(MADE, IMAGE), "cpuset": "0"})
+    assert text.splitlines() == [
+        *("[Unit]", "Description=web", "", "[Container]", "ContainerName=web", "Image=nginx", "Environment='A=1 2'"),
+        *("Label=team=y", "AddCapability=NET_ADMIN", "Network=back", "Network=front", "PublishPort=[::1]:8080:80/tcp"),
+        *("PublishPort=81/udp", "ReadOnly=true", "Tmpfs=/t:size=1m", "Ulimit=nofile=1:2", "Volume=data:/d"),
+        *("Volume=/h:/h:ro", "Volume=/anon", "Exec=run 'a b'", "HealthCmd=true", "HealthInterval=5s"),
+        *("HealthRetries=3", "PodmanArgs=--memory=1048576", "", "[Service]", "Restart=on-failure", "TimeoutStopSec=3"),
+        *("", "[Install]", "WantedBy=default.target"),
+    ]
+    assert missing == ["cpus", "cpuset"]
+
+
+def test_a_project_as_a_diagram(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(
+        "name: p\nservices:\n"
+        "  web: {image: nginx, ports: ['8080:80'], depends_on: {db: {condition: service_healthy}}, scale: 2}\n"
+        "  db: {image: pg, volumes: ['data:/d'], networks: [back-end]}\n"
+        "volumes: {data: }\nnetworks: {back-end: }\n"
+    )
+    assert mermaid(load(Selection(working_directory=str(tmp_path)))).splitlines() == [
+        "flowchart LR",
+        '  service_db["db<br/>pg"]',
+        "  service_db --- network_back_end",
+        "  service_db -. /d .- volume_data",
+        '  service_web["web × 2<br/>nginx"]',
+        "  service_web -- healthy --> service_db",
+        "  service_web --- network_default",
+        '  port_8080_80(["8080"]) --> service_web',
+        '  network_back_end{{"back-end"}}',
+        '  network_default{{"default"}}',
+        '  volume_data[("data")]',
+    ]
