@@ -375,3 +375,32 @@ def test_a_full_disk_is_said_and_gives_everything_back(tmp_path: Path) -> None:
     assert outcome[1] <= 64  # type: ignore[operator]
     assert outcome[2] == []
     assert outcome[3] == (str(Digest.of(config(BASE))),)
+
+
+def test_another_user_of_the_machine_reaches_no_file_of_an_image(stores: Stores, tmp_path: Path) -> None:
+    """CVE-2021-41091, CVE-2021-41103: a set-id program of an image is one inside, and nothing outside."""
+    (image,) = load(stores, archive(layer(("bin", None), ("bin/su", b"set-id"), ("open", None))))
+    rootfs_files(stores, image)
+    data = tmp_path / "data"
+    for path in (tmp_path, *list(tmp_path.parents)[:2]):
+        path.chmod(0o755)
+    data.chmod(0o711)  # as the daemon has it
+    paths = (os.path.join(folder, name) for folder, _, names in os.walk(data) for name in names)
+    files = [path for path in paths if not os.path.islink(path)]
+    assert any(path.endswith("bin/su") for path in files)
+    for path in files:
+        os.chmod(path, 0o4755)
+    read_fd, write_fd = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setgroups([])
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        reached = [path for path in files if os.path.exists(path)]
+        os.write(write_fd, "\n".join(reached).encode()[:60000])
+        os._exit(0)
+    os.close(write_fd)
+    with open(read_fd) as pipe:
+        told = pipe.read().splitlines()
+    os.waitpid(pid, 0)
+    assert [path for path in told if "/snapshots/" in path or "/oci/blobs/" in path or "/volumes/" in path] == []
