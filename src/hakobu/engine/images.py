@@ -286,11 +286,14 @@ class ImageService:
         return await self._remover.remove(ref, force=force, prune=prune, platforms=platforms)
 
     async def prune(self, filters: Filters | None = None) -> tuple[Sequence[Mapping[str, str]], int]:
-        """Untagged images without containers; all unused ones with `dangling=false`."""
+        """Untagged images without containers; all unused ones, and parts of broken pulls, with `dangling=false`."""
         chosen = filters or {}
         check_filters(chosen, frozenset({"dangling", "label", "label!", "until"}))
         named = any(v.lower() in ("0", "false") for v in chosen.get("dangling", ()))
-        return await self._remover.prune(lambda record: _prunable(self._image(record), chosen), named=named)
+        told, freed = await self._remover.prune(lambda record: _prunable(self._image(record), chosen), named=named)
+        if named and set(chosen) == {"dangling"}:
+            freed += await asyncio.to_thread(self._stores.content.forget_partials)
+        return told, freed
 
 
 def named(repository: str, tag: str) -> Reference:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.daemon import Daemon
+from tests.integration.test_cli_terminal import Terminal
 from tests.leaks import need
 
 from hakobu.client.endpoint import choose
@@ -118,6 +119,23 @@ def test_basic_logins_are_kept_in_the_configuration_and_used(
         assert "no basic auth credentials" in command("push", name, check=False).stderr
         engine.hakobu("rmi", name)
         assert SECRET not in engine.log()
+
+
+def test_a_login_asks_on_a_terminal_and_does_not_show_the_password(
+    engine: Daemon, config: Path, tmp_path: Path
+) -> None:
+    with serving(tmp_path, auth=Basic("me", SECRET)) as registry:
+        asked = Terminal(engine.url, "login", registry.host)
+        asked.until("Username: ")
+        asked.type("me\n")
+        asked.until("Password: ")
+        asked.type(f"{SECRET}\n")
+        asked.until("Login Succeeded")
+        assert SECRET not in asked.seen
+        assert asked.end() == 0
+        assert list(json.loads(config.read_text())["auths"]) == [registry.host]
+        without = engine.hakobu("login", "-u", "me", "localhost:1", check=False)
+        assert without.returncode == 1 and "Cannot perform an interactive login from a non TTY device" in without.stderr
 
 
 def test_a_credential_helper_keeps_the_login_and_the_file_has_no_secret(

@@ -13,6 +13,9 @@ import pytest
 from tests.integration.daemon import ROOT, Daemon
 from tests.leaks import need
 
+from hakobu.client.endpoint import choose
+from hakobu.client.engine import Engine
+
 from .faults import Faults, proxy_thread
 from .server import REGISTRY, Basic, Served, free_port, serving
 
@@ -28,6 +31,18 @@ def registry(engine: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         engine.hakobu("rmi", name, "busybox")
         yield found
         engine.load("busybox")
+
+
+def break_off(engine: Daemon, name: str) -> Path:
+    """Pulls until some of a layer is there, and goes away; the part that stays."""
+    oci = engine.folder / "data" / "oci"
+    client = pulling(engine, name)
+    until(lambda: size_of(oci / "ingest") > 100_000)
+    client.terminate()
+    client.wait()
+    until(lambda: size_of(oci / "partial") > 100_000)
+    (part,) = (oci / "partial").iterdir()
+    return part
 
 
 @pytest.fixture
@@ -96,15 +111,9 @@ def test_a_part_that_is_damaged_costs_a_second_download_and_no_more(
     own: Callable[..., Daemon], registry: Served
 ) -> None:
     engine = own()
-    partial = engine.folder / "data" / "oci" / "partial"
     with proxy_thread(registry.port, Faults(kind="stall", path="/blobs/", times=1, skip=1)) as port:
         name = f"127.0.0.1:{port}/team/app:v1"
-        client = pulling(engine, name)
-        until(lambda: size_of(partial.parent / "ingest") > 100_000)
-        client.terminate()
-        client.wait()
-        until(lambda: size_of(partial) > 100_000)
-        (part,) = partial.iterdir()
+        part = break_off(engine, name)
         data = bytearray(part.read_bytes())
         data[len(data) // 2] ^= 0xFF
         part.write_bytes(data)
@@ -113,6 +122,18 @@ def test_a_part_that_is_damaged_costs_a_second_download_and_no_more(
             engine.hakobu("pull", name)
         assert engine.hakobu("run", "--rm", "--network", "none", name, "echo", "whole").stdout == "whole\n"
         engine.hakobu("rmi", name)
+
+
+def test_a_prune_of_everything_takes_the_parts(own: Callable[..., Daemon], registry: Served) -> None:
+    engine = own()
+    with proxy_thread(registry.port, Faults(kind="stall", path="/blobs/", times=1, skip=1)) as port:
+        part = break_off(engine, f"127.0.0.1:{port}/team/app:v1")
+        assert engine.docker("image", "prune", "-f").stdout == "Total reclaimed space: 0B\n"
+        assert part.exists()
+        size = part.stat().st_size
+        with Engine(choose(engine.url, "", env={})) as client:
+            assert client.images.prune({"dangling": ["false"]})["SpaceReclaimed"] == size
+        assert not part.exists()
 
 
 def test_mirrors_are_tried_in_order_and_get_no_login_unless_they_are_named(

@@ -94,8 +94,7 @@ def _asked(session: Session, user: str, secret: str) -> tuple[str, str]:
         if not user:
             raise Failure("Error: Non-null Username Required")
     if not secret:
-        write_all(STDOUT_FD, b"Password: ")
-        secret = _hidden_line()
+        secret = _hidden_line(b"Password: ")
         session.line("")
         if not secret:
             raise Failure("Error: Password Required")
@@ -109,8 +108,8 @@ def _line() -> str:
     return data.decode("utf-8", "surrogateescape").strip()
 
 
-def _hidden_line() -> str:
-    """Typed without an echo; the terminal is as before whatever happens."""
+def _hidden_line(prompt: bytes) -> str:
+    """Typed without an echo, which is off before the prompt; the terminal is as before whatever happens."""
     import termios
 
     before = termios.tcgetattr(STDIN_FD)
@@ -118,6 +117,7 @@ def _hidden_line() -> str:
     quiet[3] = before[3] & ~termios.ECHO
     termios.tcsetattr(STDIN_FD, termios.TCSADRAIN, quiet)
     try:
+        write_all(STDOUT_FD, prompt)
         return _line()
     finally:
         termios.tcsetattr(STDIN_FD, termios.TCSADRAIN, before)
