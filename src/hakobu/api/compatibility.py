@@ -36,6 +36,7 @@ WITHOUT_EFFECT: Final[dict[str, str]] = {
 
 NOT_SERVED: Final[tuple[tuple[str, str], ...]] = (
     ("/swarm/", "there is no swarm mode"),
+    ("/containers/{}/checkpoints", "of Docker's experimental mode; needs CRIU"),
     ("/plugins/", "there are no plugins"),
     ("/grpc", "of BuildKit"),
     ("/session", "of BuildKit"),

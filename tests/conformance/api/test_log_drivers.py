@@ -1,6 +1,8 @@
 """Log drivers against receivers that nobody here wrote, or whose bytes a library of others decodes."""
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -231,6 +233,40 @@ def test_nothing_is_lost_or_said_twice_through_rotation_and_a_new_daemon(api: Sp
     assert [e[2]["log"].split()[1] for e in events[:-1]] == [str(i) for i in range(1, 2001)]
     assert events[-1][2]["log"] == "last"
     assert len(log_of(api, container)) == 2001
+
+
+def forwarder() -> int:
+    """The process of the engine that sends: there is one in these namespaces' process tree."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"logs.forwarder.process" in (entry / "cmdline").read_bytes() and str(os.getpid()) in ancestors(entry):
+                return int(entry.name)
+    raise AssertionError("no forwarder")
+
+
+def ancestors(entry: Path) -> list[str]:
+    found: list[str] = []
+    while entry.name != "0":
+        parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+        found.append(parent)
+        entry = Path(f"/proc/{parent}")
+    return found
+
+
+def test_a_process_that_dies_is_replaced_and_goes_on_where_it_was(api: Speaker):
+    with receiver.collecting(socket.create_server(("127.0.0.1", 0)), receiver.forward) as fluentd:
+        host = config("fluentd", fluentd_address=f"127.0.0.1:{fluentd.port}")
+        script = "echo one; while read line; do echo $line; done"
+        container = api.run("sh", "-c", script, host=host, OpenStdin=True)
+        fluentd.wait_for(1)
+        os.kill(forwarder(), signal.SIGKILL)
+        attached = api.hijack(f"/containers/{container}/attach?stream=1&stdin=1")
+        attached.sock.sendall(b"two\n")
+        events = fluentd.wait_for(2)
+        attached.close()
+    assert events[-1][2]["log"] == "two"
+    # what was sent and not yet noted may come again, nothing is left out
+    assert {e[2]["log"] for e in events} == {"one", "two"}
 
 
 # Options

@@ -5,6 +5,7 @@ A process that ended is started anew with every container it served. What it has
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import sys
@@ -17,7 +18,12 @@ from hakobu.engine.logs.forwarder.line import Source
 from hakobu.errors import HakobuError
 from hakobu.spec.container import Container
 
+_log = logging.getLogger("hakobu.logs")
+
 BOOKMARK = "log-sent"
+RESTART_S = 1.0
+"""Before a process that ended is started again: what ends at once would else do nothing but start."""
+
 _DEFAULT_TAG = "{{.ID}}"
 
 
@@ -62,9 +68,12 @@ class Forwarding:
         task.add_done_callback(self._tasks.discard)
 
     async def adopt(self, containers: Iterable[Container]) -> None:
-        """What an earlier daemon's containers have to say, those included that have ended."""
+        """What containers of an earlier daemon or process have to say, those included that have ended."""
         for container in containers:
-            await self.begin(container, check=False)
+            try:
+                await self.begin(container, check=False)
+            except HakobuError as error:
+                _log.error("the log of %s is not sent: %s", container.name, error.message)
 
     async def close(self) -> None:
         """Waits for the process to send what there is, but not for receivers that stay away."""
@@ -130,8 +139,10 @@ class Forwarding:
             if not answer.done():
                 answer.set_exception(ForwarderEnded())
         self._asked.clear()
-        for container in tuple(self._served.values()):
-            await self.begin(container, check=False)
+        if self._served:
+            _log.error("the process that sends logs has ended and is started again")
+            await asyncio.sleep(RESTART_S)
+            await self.adopt(tuple(self._served.values()))
 
 
 def _spawn(control_fd: int) -> int:
