@@ -40,6 +40,9 @@ $(STATE)/venv-dev: requirements-dev.lock $(STATE)/venv
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
+$(STATE)/docker-compose: packages/docker-compose.txt $(STATE)/venv
+	scripts/docker-compose $@
+
 first-app: setup ## your first container: http://localhost:8080/
 	@$(SUDO) scripts/first-app
 
@@ -58,8 +61,8 @@ kernel: setup-dev ## tests against the real kernel, as root
 integration: setup-dev ## tests of a real daemon on a socket of its own, as root
 	$(SUDO) env CI=$(CI) $(PYTEST) tests/integration
 
-conformance: setup-dev ## the specifications' own requirements; writes docs/compatibility.md
-	@[ ! -d tests/conformance ] || $(SUDO) env CI=$(CI) $(PYTEST) tests/conformance
+conformance: setup-dev $(STATE)/docker-compose ## the specifications' own requirements, and docker compose's answers
+	$(SUDO) env CI=$(CI) $(PYTEST) tests/conformance
 
 test-pythons: setup-dev ## the unit tier on each Python from 3.11 to 3.13 that is found
 	scripts/test-pythons
@@ -67,7 +70,7 @@ test-pythons: setup-dev ## the unit tier on each Python from 3.11 to 3.13 that i
 test-vm-smoke: setup-dev ## the main job in a virtual machine with Debian's kernel and pure cgroup v2
 	$(BIN)/python -m tests.vm.smoke
 
-bench: setup-dev ## figures, as ratios to dockerd and others in the same run
+bench: setup-dev $(STATE)/docker-compose ## figures, as ratios to dockerd and others in the same run
 	$(SUDO) $(BIN)/python -m bench
 
 lock: setup-dev ## new versions of the dependencies, within pyproject.toml's bounds
