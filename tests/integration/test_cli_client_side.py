@@ -302,3 +302,27 @@ def test_an_engine_by_ssh(engine, sshd):
         [str(DOCKER), "run", "--rm", "busybox", "echo", "hi"], env=env, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (0, "hi\n"), done.stderr
+
+
+BASE = ["hakobu", "hakobu.cli.main", "hakobu.cli.registry", "hakobu.cli.session", "hakobu.client.transport"]
+NEVER = ["completion", "context", "explain", "help", "manual", "ondemand", "plugins", "template.parser"]
+
+
+@pytest.mark.parametrize("line", ["version", "ps", "run --rm busybox true", "images", "exec first true"])
+def test_what_a_command_loads(engine, line):
+    """Start-up is imports: nothing but our own modules and the C halves of four of Python's, and few of ours."""
+    engine.hakobu("run", "-d", "--name", "first", "busybox", "sleep", "1000")
+    code = (
+        "import sys; before = set(sys.modules)\nfrom hakobu.cli.main import dispatch\n"
+        f"dispatch('hakobu', ['-H', {engine.url!r}, *{line.split()!r}])\n"
+        "print(*sorted(set(sys.modules) - before), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    engine.hakobu("rm", "-f", "first")
+    loaded = done.stderr.split()
+    foreign = [name for name in loaded if not name.startswith("hakobu")]
+    assert set(foreign) <= {"__future__", "_json", "_socket", "binascii", "time"}
+    assert set(BASE) <= set(loaded)
+    assert [name for name in NEVER if f"hakobu.cli.{name}" in loaded] == []
+    commands = {name for name in loaded if name.startswith("hakobu.cli.command.")}
+    assert len(commands) <= 2 and len(loaded) < 50

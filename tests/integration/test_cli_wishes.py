@@ -1,6 +1,8 @@
 """What docker's users asked for: waiting for readiness, copies between containers, rehearsed prunes, debug."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -264,3 +266,27 @@ def test_an_edit_keeps_anonymous_volumes(engine):
     assert engine.hakobu("start", "-a", "an").stdout == "kept\n"
     engine.hakobu("rm", "-v", "an")
     engine.hakobu("volume", "rm", "other")
+
+
+def test_a_cleared_log_goes_on_with_what_is_printed_next(engine):
+    flags = ("--log-opt", "max-size=1k", "--log-opt", "max-file=3", "--name", "lg")
+    talk = "seq 1 50; while ! test -e /go; do sleep .05; done; echo after; sleep 1000"
+    engine.hakobu("run", "-d", "--wait", *HEALTH, "--health-cmd", "true", *flags, "busybox", "sh", "-c", talk)
+    assert engine.hakobu("logs", "--tail", "1", "lg").stdout == "50\n"
+    follow = subprocess.Popen(
+        [sys.executable, "-m", "hakobu.cli.main", "-H", engine.url, "logs", "-f", "lg"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert follow.stdout is not None
+    assert next(line for line in follow.stdout if line == "50\n")
+    assert engine.hakobu("logs", "--clear", "lg").stdout.startswith("Total reclaimed space: ")
+    assert engine.hakobu("logs", "lg").stdout == ""
+    engine.hakobu("exec", "lg", "touch", "/go")
+    assert next(follow.stdout) == "after\n"
+    follow.terminate()
+    follow.communicate()
+    assert engine.hakobu("logs", "lg").stdout == "after\n"
+    assert "--clear goes alone" in failed(engine, "logs", "--clear", "-f", "lg").stderr
+    engine.hakobu("run", "--name", "none", "--log-driver", "none", "busybox", "true")
+    assert "logs of the driver none are not the engine's to clear" in failed(engine, "logs", "--clear", "none").stderr

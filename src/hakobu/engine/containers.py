@@ -4,6 +4,7 @@ No logic of its own beyond choosing the operation; what an operation needs it wa
 root.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from hakobu.engine.execs import ExecService
 from hakobu.engine.failures import NotRunning
 from hakobu.engine.lifecycle import Op, require
 from hakobu.engine.logs import drivers
+from hakobu.engine.logs.files import clear
 from hakobu.engine.observing import CannotPause, Observer
 from hakobu.engine.ports import Foresee, Freezer, Net
 from hakobu.engine.records import Records, check_name
@@ -53,6 +55,14 @@ class LogsNotReadable(HakobuError):
 
     def __init__(self, driver: str) -> None:
         super().__init__("configured logging driver does not support reading")
+        self.driver = driver
+
+
+class LogsNotClearable(HakobuError):
+    kind = Kind.INVALID
+
+    def __init__(self, driver: str) -> None:
+        super().__init__(f"logs of the driver {driver} are not the engine's to clear")
         self.driver = driver
 
 
@@ -157,6 +167,14 @@ class ContainerService:
         table = await self.observer.top(container, ps_args)
         container_event(self.events, container, "top")
         return table
+
+    async def clear_logs(self, ref: str) -> int:
+        """Forgets what was printed; gives the freed bytes. Whoever follows goes on with what is printed next."""
+        container = self.records.get(ref)
+        if container.spec.log.driver not in ("", "json-file", "local"):
+            raise LogsNotClearable(container.spec.log.driver)
+        async with self.records.lock(container.id):
+            return await asyncio.to_thread(clear, container.log_path)
 
     async def logs(self, ref: str, query: LogQuery) -> AsyncIterator[bytes]:
         container = self.records.get(ref)

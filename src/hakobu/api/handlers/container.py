@@ -171,6 +171,10 @@ async def edit(services: Services, request: Request) -> Reply:
     return reply.json({"Warnings": [*told, *warnings]})
 
 
+async def clear_logs(services: Services, request: Request) -> Reply:
+    return reply.json({"SpaceReclaimed": await services.containers.clear_logs(request.params[0])})
+
+
 async def resize(services: Services, request: Request) -> Reply:
     rows, columns = terminal_size(request)
     await services.containers.resize(request.params[0], rows, columns)
@@ -214,6 +218,7 @@ ROUTES = (
     Route("DELETE", "/containers/{}", remove),
     Route("POST", "/containers/{}/update", update),
     Route("POST", "/hakobu/v1/containers/{}/edit", edit),
+    Route("DELETE", "/hakobu/v1/containers/{}/logs", clear_logs),
     Route("POST", "/containers/{}/resize", resize),
     Route("GET", "/containers/{}/top", top),
     Route("GET", "/containers/{}/changes", changes),

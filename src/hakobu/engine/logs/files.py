@@ -32,6 +32,18 @@ def rotated(path: str) -> tuple[LogFile, ...]:
     return tuple(reversed(found))
 
 
+def clear(path: str) -> int:
+    """Empties the current file, which its writer only appends to, and removes rotated ones; gives the freed bytes."""
+    freed = total_bytes(path)
+    for file in rotated(path):
+        os.unlink(file.path)
+    try:
+        os.truncate(path, 0)
+    except FileNotFoundError:
+        pass  # Nothing was printed yet.
+    return freed
+
+
 def total_bytes(path: str) -> int:
     """Bytes a scan of everything has to read, compressed files counted as they lie."""
     sizes = (_size(f.path) for f in (*rotated(path), LogFile(path, compressed=False)))

@@ -148,6 +148,9 @@ def _grown(path: str, offset: int, inode: int) -> tuple[bytes, int, int]:
         try:
             if inode and os.fstat(fd).st_ino != inode:
                 continue
+            if os.fstat(fd).st_size < offset:
+                # Cut to nothing, by a rotation that keeps one file or because it was cleared: on from its start.
+                offset = 0
             data = os.pread(fd, _CHUNK, offset)
             cut = data.rfind(b"\n") + 1
             if cut or candidate == path:
