@@ -29,6 +29,8 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class _User:
+    """A line of /etc/passwd."""
+
     name: bytes
     uid: int
     gid: int
@@ -37,6 +39,8 @@ class _User:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
+    """A line of /etc/group."""
+
     name: bytes
     gid: int
     members: tuple[bytes, ...]

@@ -12,9 +12,8 @@ import fcntl
 import json
 import os
 import re
-import shutil
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -106,7 +105,11 @@ class Container:
             os.close(fd)
 
     def remove(self) -> None:
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """The directory is flat, and nobody else's."""
+        with suppress(FileNotFoundError):
+            for name in os.listdir(self.directory):
+                os.unlink(f"{self.directory}/{name}")
+            os.rmdir(self.directory)
 
     def state(self) -> dict[str, Json]:
         """The document of the runtime specification."""

@@ -35,6 +35,8 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Made:
+    """A container whose process waits before its execve."""
+
     container: Container
     config: RuntimeConfig
     spawned: Spawned

@@ -23,6 +23,8 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
+    """What was given: flags by their first name, and what stood behind them."""
+
     values: Mapping[str, Value]
     operands: tuple[str, ...]
 

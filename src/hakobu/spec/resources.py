@@ -59,6 +59,8 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightDevice:
+    """A weight for one block device, on the scale of cgroup v1."""
+
     major: int
     minor: int
     weight: int | None = None

@@ -98,6 +98,8 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdMap:
+    """`size` ids from `container_id` on are those of the host from `host_id` on."""
+
     container_id: int
     host_id: int
     size: int
@@ -117,6 +119,8 @@ class ConfigMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
+    """A program by its absolute path; without `args` its path is all it gets."""
+
     path: str
     args: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
@@ -125,6 +129,8 @@ class Hook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
+    """By the moment at which they run, in the order in which those come."""
+
     prestart: tuple[Hook, ...] = ()
     create_runtime: tuple[Hook, ...] = ()
     create_container: tuple[Hook, ...] = ()
@@ -143,6 +149,8 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceNode:
+    """`type` is c, u, b or p."""
+
     path: str
     type: str
     major: int = 0
@@ -196,12 +204,16 @@ class Linux:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
+    """`path` is a directory of the host."""
+
     path: str
     readonly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
+    """The whole document."""
+
     process: Process
     root: Root
     hostname: str = ""

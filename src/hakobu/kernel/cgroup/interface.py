@@ -15,6 +15,8 @@ from hakobu.spec.resources import Resources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuStats:
+    """Times in nanoseconds; a period is one of the bandwidth limit."""
+
     total_ns: int = 0
     user_ns: int = 0
     system_ns: int = 0
@@ -49,6 +51,8 @@ class IoEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
+    """One look at a cgroup."""
+
     cpu: CpuStats = CpuStats()
     memory: MemoryStats = MemoryStats()
     pids: int = 0
