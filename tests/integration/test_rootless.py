@@ -215,6 +215,25 @@ def test_limits_without_a_cgroup_are_refused_with_the_reason(user: OrdinaryUser)
         remove(user, "stays")
 
 
+def test_the_hosts_namespaces_are_shared_as_far_as_the_user_may(user: OrdinaryUser) -> None:
+    assert "slirp4netns" in user.out("run", "--rm", "--pid", "host", "busybox", "ps", "-o", "args")
+    user.hakobu("run", "--rm", "--ipc", "host", "busybox", "ls", "/dev/mqueue")
+    assert user.out("run", "--rm", "--uts", "host", "busybox", "hostname") == socket.gethostname()
+    assert "tap0" in user.out("run", "--rm", "--network", "host", "busybox", "ip", "addr")
+
+
+def test_what_the_user_has_no_right_to_give_is_refused_with_the_reason(user: OrdinaryUser) -> None:
+    for words, reason in (
+        (
+            ("--ulimit", "nofile=99999999:99999999"),
+            "RLIMIT_NOFILE 99999999:99999999 is above what this engine may give",
+        ),
+        (("--oom-score-adj", "-500"), "oom_score_adj -500 is below this engine's own"),
+    ):
+        answer = user.hakobu("run", "--rm", *words, "busybox", "true", check=False)
+        assert answer.returncode != 0 and reason in answer.stderr
+
+
 def test_info_says_that_it_is_rootless(user: OrdinaryUser) -> None:
     told = user.out("info")
     assert "rootless" in told
@@ -245,7 +264,8 @@ def test_containers_and_their_ports_outlive_the_daemon(isolated_session: None) -
 def test_the_socket_is_the_users_alone(user: OrdinaryUser) -> None:
     info = Path(user.socket.removeprefix("unix://")).stat()
     assert (info.st_uid, info.st_mode & 0o777) == (user.uid, 0o600)
-    assert user.exec_root.stat().st_mode & 0o777 == 0o700
+    for path in (user.exec_root, user.data_root):
+        assert path.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_user_without_subordinate_ids_has_one_id(isolated_session: None) -> None:

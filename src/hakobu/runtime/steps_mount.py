@@ -141,7 +141,7 @@ def mount_new(child: Child, args: Args) -> None:
         if key in ("uid", "gid") and value.isdecimal() and not userns.has_id(key, int(value)):
             continue  # an id that this namespace does not have; the owner is then its root
         options[key] = value if equals else None
-    mount_fd = mnt.new_mount(text(args, "type"), dict(options), number(args, "attributes"))
+    mount_fd = _new(text(args, "type"), dict(options), number(args, "attributes"))
     try:
         target_fd = make_mount_target(child.root_fd, text(args, "target"), True)
         if args.get("copy_up"):
@@ -206,6 +206,24 @@ def _cover_with_part(child: Child, target: str, subpath: str) -> None:
         mnt.attach(part, make_mount_target(child.root_fd, target, _is_directory(part)))
     finally:
         os.close(part)
+
+
+# Each shows a namespace, and only its owner may make one: in a user's engine the host's own are bound instead.
+_SHOWS_A_NAMESPACE = {"proc": "/proc", "sysfs": "/sys", "mqueue": "/dev/mqueue"}
+
+
+def _new(fstype: str, options: dict[str, str | bytes | None], attributes: int) -> int:
+    try:
+        return mnt.new_mount(fstype, dict(options), attributes)
+    except PermissionError:
+        place = _SHOWS_A_NAMESPACE.get(fstype, "")
+        if userns.is_initial() or not place:
+            raise
+    if not os.path.ismount(place):  # a host that shows no queues: they work without being shown
+        return mnt.new_mount("tmpfs", {"size": "0", "nr_inodes": "1"}, attributes | mnt.MOUNT_ATTR_RDONLY)
+    mount_fd = mnt.open_tree(-100, place, OPEN_TREE_CLONE | AT_RECURSIVE | mnt.OPEN_TREE_CLOEXEC)
+    mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH, attr_set=attributes, propagation=MS_PRIVATE)
+    return mount_fd
 
 
 def mount_bind(child: Child, args: Args) -> None:

@@ -152,7 +152,12 @@ def cgroup_join(child: Child, args: Args) -> None:
 
 
 def rlimit_set(child: Child, args: Args) -> None:
-    rlimit.set_rlimit(text(args, "type"), number(args, "soft"), number(args, "hard"))
+    name, soft, hard = text(args, "type"), number(args, "soft"), number(args, "hard")
+    try:
+        rlimit.set_rlimit(name, soft, hard)
+    except PermissionError as error:
+        reason = f"{name} {soft}:{hard} is above what this engine may give ({rlimit.get_rlimit(name)[1]})"
+        raise OSError(errno.EPERM, reason) from error
 
 
 def oom_adjust(child: Child, args: Args) -> None:
@@ -161,6 +166,9 @@ def oom_adjust(child: Child, args: Args) -> None:
     try:
         verify_procfs(fd)
         os.write(fd, str(number(args, "value")).encode())
+    except PermissionError as error:
+        reason = f"oom_score_adj {number(args, 'value')} is below this engine's own, which its rights do not allow"
+        raise OSError(errno.EPERM, reason) from error
     finally:
         os.close(fd)
 

@@ -27,7 +27,7 @@ class NotEntered(HakobuError):
 def enter(instance: Instance, argv: Sequence[str], driver: str = "") -> None:
     """Does not return: the daemon runs in the namespaces. Raises `NotEntered`, or OSError."""
     folder = instance.keeper_dir
-    for path in (instance.exec_root, folder):
+    for path in (instance.data_root, instance.exec_root, folder):
         os.makedirs(path, mode=0o700, exist_ok=True)
     folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     connection = _connection(folder, folder_fd, driver)
