@@ -290,6 +290,29 @@ def test_the_first_app_comes_up_and_goes(user: OrdinaryUser) -> None:
     assert user.out("ps", "-aq") == ""
 
 
+def test_a_keeper_whose_daemon_never_comes_leaves(isolated_session: None) -> None:
+    """Whoever started it was killed before it had joined: nothing would ever end in the namespaces."""
+    with ordinary_user() as user:
+        folder = user.exec_root / "keeper"
+        user.run("mkdir", "-p", str(folder))
+        code = (
+            "import os, subprocess, sys\n"
+            "ended = subprocess.Popen(['sleep', '1000'])\n"
+            "first = os.pipe()\n"
+            "read, write = map(os.dup, first)\n"
+            "os.dup2(write, 3)\n"
+            f"argv = [sys.executable, '-I', '-m', 'hakobu.daemon.rootless.keeper', {str(folder)!r}, '']\n"
+            "keeper = subprocess.Popen([*argv, str(ended.pid)], pass_fds=(3,))\n"
+            "for fd in {3, write, *first}: os.close(fd)\n"
+            "assert os.read(read, 100) == b'{}'\n"
+            "ended.kill()\n"
+            "ended.wait()\n"
+            "sys.exit(keeper.wait())\n"
+        )
+        user.run(str(user.home / "venv/bin/python"), "-I", "-c", code)
+        assert not user.processes()
+
+
 def test_doctor_names_what_is_closed_and_the_command_that_opens_it(isolated_session: None) -> None:
     with ordinary_user() as user:
         assert user.hakobu("doctor").returncode == 0

@@ -30,9 +30,9 @@ class RootIsNotRootless(HakobuError):
         super().__init__("--rootless is for an ordinary user's engine, and this is root", hint="leave the flag out")
 
 
-def check_user(rootless: bool) -> None:
-    """Root of the host has no use for namespaces of a user's; root of a user namespace is in them already."""
-    if rootless and os.geteuid() == 0 and userns.is_initial():
+def check_user(rootless: bool, keeper: str) -> None:
+    """Root has no use for namespaces of a user's; who is root in them has their keeper, which listens in `keeper`."""
+    if rootless and os.geteuid() == 0 and (userns.is_initial() or not os.path.exists(f"{keeper}/s")):
         raise RootIsNotRootless
 
 

@@ -106,7 +106,9 @@ def parse(argv: Sequence[str], environment: Mapping[str, str], uid: int | None =
     if "--help" in argv or "-h" in argv:
         return Settings(engine=EngineConfig(instance=Instance()), hosts=(), pidfile="", help=True)
     given = _from_argv(argv)
-    defaults = _defaults(environment, owner_uid() if uid is None else uid)
+    if uid is None:  # where root is a user in namespaces of theirs, they decide
+        uid = owner_uid() if "rootless" in given.names() else os.getuid()
+    defaults = _defaults(environment, uid)
     _merge_file(given, defaults.config_file)
     _check(given)
     return _settings(given, environment, defaults)

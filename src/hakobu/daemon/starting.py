@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
         if settings.validate:
             print("configuration OK")
             return 0
-        check_user(settings.rootless)
+        check_user(settings.rootless, settings.engine.instance.keeper_dir)
         if os.geteuid() != 0:
             from hakobu.daemon.rootless.enter import enter
 

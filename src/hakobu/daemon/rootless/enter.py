@@ -16,6 +16,7 @@ from hakobu.kernel import process, scm
 from hakobu.spec.instance import Instance
 
 _READY_FD = 3
+_TRIES = 5
 # the user namespace first: it gives the rights for the others
 _ORDER = (process.CLONE_NEWUSER, process.CLONE_NEWNS, process.CLONE_NEWNET, process.CLONE_NEWCGROUP)
 
@@ -30,10 +31,12 @@ def enter(instance: Instance, argv: Sequence[str], driver: str = "") -> None:
     for path in (instance.data_root, instance.exec_root, folder):
         os.makedirs(path, mode=0o700, exist_ok=True)
     folder_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    connection = _connection(folder, folder_fd, driver)
-    scm.send(connection, json.dumps({"op": "join"}).encode())
-    message = scm.receive(connection)
-    if message is None:
+    for _ in range(_TRIES):
+        connection = _connection(folder, folder_fd, driver)
+        message = _ask_in(connection)
+        if message is not None:
+            break
+    else:
         raise NotEntered("the keeper of this engine's namespaces does not answer")
     if len(message.fds) != len(_ORDER):
         told = json.loads(message.body)
@@ -52,6 +55,15 @@ def enter(instance: Instance, argv: Sequence[str], driver: str = "") -> None:
         words.append("--rootless")
     # the connection is close-on-exec: until then it keeps the keeper
     os.execv(sys.executable, words)
+
+
+def _ask_in(connection: socket.socket) -> scm.Message | None:
+    """None where the keeper was about to leave, with the last process of its namespaces."""
+    try:
+        scm.send(connection, json.dumps({"op": "join"}).encode())
+        return scm.receive(connection)
+    except (ConnectionError, BrokenPipeError):
+        return None
 
 
 def _connection(folder: str, folder_fd: int, driver: str) -> socket.socket:

@@ -37,6 +37,7 @@ def main() -> int:
     fcntl.fcntl(_READY_FD, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     try:
         # the daemon that starts us is in our cgroup; whoever else is there has it to themselves
+        starter = process.pidfd_open(int(sys.argv[3]))
         delegation = delegations.find(frozenset((os.getpid(), int(sys.argv[3]))))
         namespaces = make(folder, drivers.find(sys.argv[2]), log_fd, delegation)
     except HakobuError as error:
@@ -49,7 +50,7 @@ def main() -> int:
     listening = scm.listen_at(folder_fd, "s")
     _tell("{}", 0)
     try:
-        _Keeper(namespaces, listening, delegation).run()
+        _Keeper(namespaces, listening, delegation, starter).run()
     finally:
         os.unlink("s", dir_fd=folder_fd)
         namespaces.driver.terminate()
@@ -64,14 +65,18 @@ def _tell(line: str, code: int) -> int:
 
 
 class _Keeper:
-    def __init__(self, namespaces: Namespaces, listening: socket.socket, delegation: Delegation | None) -> None:
+    """`waiting_for` is the pidfd of one process that needs the namespaces: at first who started us, to join them."""
+
+    def __init__(
+        self, namespaces: Namespaces, listening: socket.socket, delegation: Delegation | None, waiting_for: int
+    ) -> None:
         self._namespaces, self._listening, self._delegation = namespaces, listening, delegation
         self._identity = os.fstat(namespaces.user_fd).st_ino
         self._clients: dict[int, socket.socket] = {}
         self._poll = select.poll()
         self._poll.register(listening, select.POLLIN)
-        self._pidfd = -1
-        self._joined = False
+        self._pidfd = waiting_for
+        self._poll.register(waiting_for, select.POLLIN)
 
     def run(self) -> None:
         while self._is_needed():
@@ -86,8 +91,8 @@ class _Keeper:
                     self._answer(fd)
 
     def _is_needed(self) -> bool:
-        """Until the first has come; then while one is connected, or one process lives in the namespace."""
-        if self._clients or not self._joined or self._pidfd >= 0:
+        """While somebody is connected, or one process lives in the namespace."""
+        if self._clients or self._pidfd >= 0:
             return True
         while (pid := self._find()) is not None:
             with suppress(ProcessLookupError):
@@ -148,7 +153,6 @@ class _Keeper:
             told = {"errno": error.errno, "error": f"it cannot be moved into the engine's cgroup: {error.strerror}"}
             scm.send(connection, json.dumps(told).encode())
             return
-        self._joined = True
         scm.send(connection, b"{}", self._namespaces.fds)
 
     def _bind(self, connection: socket.socket, protocol: str, host_ip: str, port: int) -> None:
