@@ -5,9 +5,7 @@ carries the project's labels, so the next `up` or `down` finds it.
 """
 
 import contextlib
-import io
 import os
-import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -25,44 +23,23 @@ from hakobu.compose import label
 from hakobu.compose.body import Wanted, container_body, endpoints, has_owner, network_body, volume_body
 from hakobu.compose.bootstrap import bootstrap_image
 from hakobu.compose.change import changes
+from hakobu.compose.condition import condition_word
 from hakobu.compose.failure import ActionFailed
+from hakobu.compose.file_archive import file_archive
 from hakobu.compose.hook import run_in
+from hakobu.compose.image_name import registry_host, split_reference
 from hakobu.compose.label import container_name
-from hakobu.compose.model.dependency import COMPLETED, HEALTHY
+from hakobu.compose.model.dependency import HEALTHY
 from hakobu.compose.model.hook import Hook
 from hakobu.compose.model.project import FileObject, Project
-from hakobu.compose.model.resource import FileReference
 from hakobu.compose.model.service import Service
 from hakobu.compose.observed import Observed, image_id
-from hakobu.compose.plan import CONFIG_CHANGED, READY, Action, Kind, Plan, Wave
-from hakobu.compose.progress import Progress
+from hakobu.compose.plan import CONFIG_CHANGED, Action, Kind, Plan, Wave
+from hakobu.compose.progress import WORDS, Progress
 from hakobu.spec.step import Json
 
 _WIDTH = 8
 _POLL_S = (0.05, 0.1, 0.2, 0.5)
-
-
-DRY_WORDS: dict[Kind, tuple[str, ...]] = {
-    Kind.PULL: ("Pulling", "Pulled"),
-    Kind.CREATE_NETWORK: ("Creating", "Created"),
-    Kind.CREATE_VOLUME: ("Creating", "Created"),
-    Kind.CREATE: ("Creating", "Created"),
-    Kind.RECREATE: ("Recreate", "Recreated"),
-    Kind.ROLL: ("Rolling", "Rolled"),
-    Kind.START: ("Starting", "Started"),
-    Kind.KEEP: ("Running",),
-    Kind.AWAIT: ("Waiting",),
-    Kind.STOP: ("Stopping", "Stopped"),
-    Kind.RESTART: ("Restarting", "Started"),
-    Kind.KILL: ("Killing", "Killed"),
-    Kind.PAUSE: ("Pausing", "Paused"),
-    Kind.UNPAUSE: ("Unpausing", "Unpaused"),
-    Kind.REMOVE: ("Removing", "Removed"),
-    Kind.REMOVE_NETWORK: ("Removing", "Removed"),
-    Kind.REMOVE_VOLUME: ("Removing", "Removed"),
-    Kind.REMOVE_IMAGE: ("Removing", "Removed"),
-}
-"""What is told of each kind of action when nothing goes wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +112,7 @@ class Applier:
     def _run_wave(self, wave: Wave) -> None:
         if self._options.dry:
             for action in wave:
-                for word in DRY_WORDS[action.kind]:
+                for word in WORDS[action.kind]:
                     self._progress.tell(action, word)
             return
         if len(wave) == 1:
@@ -309,7 +286,7 @@ class Applier:
         for reference, source in pairs:
             if not source.file or has_owner(reference):
                 data = self._content(source)
-                self._engine.containers.put_archive(container, "/", _archive(reference, data))
+                self._engine.containers.put_archive(container, "/", file_archive(reference, data))
 
     def _content(self, source: FileObject) -> bytes:
         if source.file:
@@ -458,7 +435,7 @@ class Applier:
 
     def _tell_about(self, action: Action, call: Callable[[], object]) -> None:
         """What is done, with the words for its beginning and its end."""
-        begins, ends = DRY_WORDS[action.kind]
+        begins, ends = WORDS[action.kind]
         self._progress.tell(action, begins)
         call()
         self._progress.tell(action, ends)
@@ -541,58 +518,3 @@ def _unless_gone(call: Callable[[], object]) -> None:
     except EngineError as e:
         if e.status != 404:
             raise
-
-
-def condition_word(condition: str, name: str, service: str, state: dict[str, Any]) -> str:
-    """The word for a condition that is met, empty while it is not, `ActionFailed` when it cannot be any more."""
-    if condition == COMPLETED:
-        if state["Status"] not in ("exited", "dead"):
-            return ""
-        if state["ExitCode"] != 0:
-            raise ActionFailed(f"service {service!r} didn't complete successfully: exit {state['ExitCode']}")
-        return "Exited"
-    health: dict[str, Any] = state.get("Health") or {}
-    if condition == READY and state["Status"] in ("exited", "dead"):
-        if state["ExitCode"] == 0:
-            return "Exited"
-        raise ActionFailed(f"container {name} exited ({state['ExitCode']})")
-    if state["Status"] in ("exited", "dead"):
-        raise ActionFailed(f"dependency failed to start: container {name} exited ({state['ExitCode']})")
-    if not health:
-        return "Healthy" if state["Status"] == "running" else ""
-    if health.get("Status") == "unhealthy":
-        raise ActionFailed(f"dependency failed to start: container {name} is unhealthy")
-    return "Healthy" if health.get("Status") == "healthy" else ""
-
-
-def split_reference(image: str) -> tuple[str, str]:
-    """Repository and tag (or digest) as a pull wants them; the tag is `latest` where none is given."""
-    name, at, digest = image.partition("@")
-    if at:
-        return name, digest
-    repository, colon, tag = image.rpartition(":")
-    if colon and "/" not in tag:
-        return repository, tag
-    return image, "latest"
-
-
-def registry_host(repository: str) -> str:
-    """The registry an image's name leads to: its first part where that looks like a host, else Docker Hub."""
-    first, slash, _ = repository.partition("/")
-    named = slash and ("." in first or ":" in first or first == "localhost")
-    return first if named else "docker.io"
-
-
-def _archive(reference: FileReference, data: bytes) -> bytes:
-    """A tar of one file, at its place below the root."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        entry = tarfile.TarInfo((reference.target or reference.source).lstrip("/"))
-        entry.size, entry.mode, entry.mtime = (
-            len(data),
-            0o444 if reference.mode is None else reference.mode,
-            time.time(),
-        )
-        entry.uid, entry.gid = (int(text) if text.isdigit() else 0 for text in (reference.uid, reference.gid))
-        tar.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()

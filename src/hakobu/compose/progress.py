@@ -14,6 +14,28 @@ _SUBJECTS = {
     Kind.REMOVE_VOLUME: "Volume ",
     Kind.REMOVE_IMAGE: "Image ",
 }
+WORDS: dict[Kind, tuple[str, ...]] = {
+    Kind.PULL: ("Pulling", "Pulled"),
+    Kind.CREATE_NETWORK: ("Creating", "Created"),
+    Kind.CREATE_VOLUME: ("Creating", "Created"),
+    Kind.CREATE: ("Creating", "Created"),
+    Kind.RECREATE: ("Recreate", "Recreated"),
+    Kind.ROLL: ("Rolling", "Rolled"),
+    Kind.START: ("Starting", "Started"),
+    Kind.KEEP: ("Running",),
+    Kind.AWAIT: ("Waiting",),
+    Kind.STOP: ("Stopping", "Stopped"),
+    Kind.RESTART: ("Restarting", "Started"),
+    Kind.KILL: ("Killing", "Killed"),
+    Kind.PAUSE: ("Pausing", "Paused"),
+    Kind.UNPAUSE: ("Unpausing", "Unpaused"),
+    Kind.REMOVE: ("Removing", "Removed"),
+    Kind.REMOVE_NETWORK: ("Removing", "Removed"),
+    Kind.REMOVE_VOLUME: ("Removing", "Removed"),
+    Kind.REMOVE_IMAGE: ("Removing", "Removed"),
+}
+"""What is told of each kind of action when nothing goes wrong."""
+
 _COLOURS = {"Error": "31", "Warning": "33"}
 _DONE = frozenset(
     "Created Recreated Rolled Started Running Stopped Removed Killed Healthy Exited Pulled Pushed Paused".split()

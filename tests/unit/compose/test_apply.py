@@ -2,9 +2,10 @@
 
 import pytest
 
-from hakobu.compose.apply import condition_word, registry_host, split_reference
+from hakobu.compose.condition import condition_word
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.follow import epoch
+from hakobu.compose.image_name import registry_host, split_reference
 from hakobu.compose.model.dependency import COMPLETED, HEALTHY
 
 

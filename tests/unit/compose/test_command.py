@@ -2,8 +2,8 @@
 
 import pytest
 
-from hakobu.compose.apply import condition_word
 from hakobu.compose.command import parse
+from hakobu.compose.condition import condition_word
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.flag import spread
 from hakobu.compose.interpolation import Use, variables_in

@@ -7,8 +7,9 @@ from hakobu.client.credential import read_config, registry_auth
 from hakobu.client.endpoint import docker_config_dir
 from hakobu.client.error import ClientError
 from hakobu.client.progress import finish
-from hakobu.compose.apply import Applier, registry_host, split_reference
+from hakobu.compose.apply import Applier
 from hakobu.compose.context import Context
+from hakobu.compose.image_name import registry_host, split_reference
 from hakobu.compose.observed import Observed, observe
 from hakobu.compose.plan import UpOptions, plan_pulls, wanted_services
 
