@@ -290,3 +290,17 @@ def test_a_cleared_log_goes_on_with_what_is_printed_next(engine):
     assert "--clear goes alone" in failed(engine, "logs", "--clear", "-f", "lg").stderr
     engine.hakobu("run", "--name", "none", "--log-driver", "none", "busybox", "true")
     assert "logs of the driver none are not the engine's to clear" in failed(engine, "logs", "--clear", "none").stderr
+
+
+def test_explain_shows_the_steps_and_takes_none(engine):
+    line = ("--rm", "--name", "ex", "-p", "8080:80", "busybox", "true")
+    said = engine.hakobu("run", "--explain", *line).stdout
+    asked = engine.hakobu("explain", "run", *line).stdout
+    # Each makes up an id, and from it what is named after it; the sentences are the same ones.
+    assert [row.split("  ")[0] for row in said.splitlines()] == [row.split("  ")[0] for row in asked.splitlines()]
+    assert "pivot_root" in said and "execve" in said
+    assert "execve" in engine.hakobu("create", "--explain", "busybox", "true").stdout
+    assert engine.hakobu("ps", "-aq").stdout == ""
+    engine.hakobu("run", "-d", "--name", "ex", *SLEEP)
+    assert "setns" in engine.hakobu("exec", "--explain", "ex", "touch", "/made").stdout
+    assert failed(engine, "exec", "ex", "test", "-e", "/made").returncode == 1

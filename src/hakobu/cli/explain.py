@@ -133,6 +133,14 @@ def _print(options: _Options, traces: list[Trace], titles: list[str]) -> None:
     sys.stdout.write("\n".join(texts))
 
 
+def show_plan(engine: Engine, path: str, body: dict[str, Any], *, name: str = "", title: str = "") -> int:
+    """`--explain` of run, create and exec: the plan that the engine makes of a request's body; nothing is done."""
+    options = _Options([])
+    trace = parse_trace(engine.system.hakobu("POST", path, None, body), name=name)
+    _print(options, [trace], [title])
+    return 0
+
+
 def _of_container(engine: Engine, ref: str) -> Trace:
     """The last start of a container; of the one that was created last where none is named."""
     if not ref:

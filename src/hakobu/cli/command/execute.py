@@ -5,7 +5,7 @@ from __future__ import annotations
 from hakobu.cli.failure import Failure
 from hakobu.cli.kind import BOOL, LIST, STRING
 from hakobu.cli.option.environment import read_environment
-from hakobu.cli.option.flags import ENV
+from hakobu.cli.option.flags import ENV, EXPLAIN
 from hakobu.cli.table import MANY, Command, Flag
 from hakobu.client.error import EngineError
 
@@ -29,6 +29,7 @@ EXECUTE = Command(
         Flag("detach-keys", "", STRING, "Keys that leave an attached terminal"),
         Flag("env", "e", ENV, "Set an environment variable"),
         Flag("env-file", "", LIST, "Read environment variables from a file"),
+        EXPLAIN,
         Flag("interactive", "i", BOOL, "Keep STDIN open"),
         Flag("privileged", "", BOOL, "Give the command all that the engine may do"),
         Flag("tty", "t", BOOL, "Give the command a terminal"),
@@ -46,6 +47,12 @@ def execute(session: Session, values: Values, arguments: list[str]) -> int:
 
         if not is_terminal(0):
             raise Failure("the input device is not a TTY")
+    if values.on("explain"):
+        from hakobu.cli.explain import show_plan
+        from hakobu.client.url import quote_path
+
+        path = f"/v1/containers/{quote_path(arguments[0])}/plan/exec"
+        return show_plan(session.engine, path, config, name=arguments[0], title=f"exec {' '.join(arguments)}")
     execs = session.engine.execs
     console = _console(tty and not detached)
     if console:

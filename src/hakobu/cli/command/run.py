@@ -81,6 +81,10 @@ def _run(session: Session, values: Values, arguments: list[str]) -> int:
         from hakobu.cli.terminal import size
 
         body["HostConfig"]["ConsoleSize"] = list(size())
+    if values.on("explain"):
+        from hakobu.cli.explain import show_plan
+
+        return show_plan(session.engine, "/v1/plan/create", body, name=values.text("name"))
     container = create_container(session, values, body)
     if detached:
         session.engine.containers.start(container)

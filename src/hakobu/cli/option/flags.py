@@ -162,7 +162,9 @@ LOGS_AND_HEALTH = (
     Flag("no-healthcheck", "", BOOL, "Do not check health, whatever the image says"),
 )
 
-CREATE_FLAGS = IDENTITY + PROCESS + RESOURCES + ISOLATION + NETWORKING + STORAGE + LOGS_AND_HEALTH
+# Ours: every step that would be taken, and none of them done.
+EXPLAIN = Flag("explain", "", BOOL, "Show each step this would take, down to the system calls, and do nothing")
+CREATE_FLAGS = (EXPLAIN, *IDENTITY, *PROCESS, *RESOURCES, *ISOLATION, *NETWORKING, *STORAGE, *LOGS_AND_HEALTH)
 # Ours: until a container is healthy, or running where it has no health check.
 WAIT_FLAGS = (
     Flag("wait", "", BOOL, "Come back when it is ready: healthy, or running where it has no health check"),
