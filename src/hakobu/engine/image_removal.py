@@ -89,9 +89,13 @@ class ImageRemover:
         images = self._stores.images
         return bool(record.index) and not images.tags_of(record.id) and any(map(images.tags_of, self._beside(record)))
 
-    def is_intermediate(self, record: ImageRecord) -> bool:
-        """Without a name, and kept for what was made from it."""
-        return bool(self._children(record)) and not self._stores.images.tags_of(record.id) and not record.digests
+    def hidden(self) -> frozenset[str]:
+        """Ids that a list leaves out: variants, and what is without a name and kept for what was made from it."""
+        images, named = self._stores.images.all(), self._stores.images.named()
+        parents = {i.parent for i in images}
+        indexes = {i.index for i in images if i.index and i.id in named}
+        without = (i for i in images if i.id not in named)
+        return frozenset(i.id for i in without if i.index in indexes or (i.id in parents and not i.digests))
 
     def _beside(self, record: ImageRecord) -> list[str]:
         return [i.id for i in self._stores.images.all() if i.index == record.index and i.id != record.id]

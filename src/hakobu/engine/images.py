@@ -106,7 +106,8 @@ class ImageService:
     ) -> Sequence[Image]:
         chosen = filters or {}
         check_filters(chosen, _KEYS)
-        records = {r.id: r for r in self._stores.images.all() if all or not self._is_hidden(r)}
+        hidden = frozenset[str]() if all else self._remover.hidden()
+        records = {r.id: r for r in self._stores.images.all() if r.id not in hidden}
         patterns = chosen.get("reference", ())
         named = (_with_names(image, patterns) for image in map(self._image, records.values()))
         images = [image for image in named if self._matches(image, chosen)]
@@ -114,9 +115,6 @@ class ImageService:
         if not manifests:
             return images
         return await asyncio.to_thread(lambda: [self._with_target(records[i.id], True) for i in images])
-
-    def _is_hidden(self, record: ImageRecord) -> bool:
-        return self._remover.is_variant(record) or self._remover.is_intermediate(record)
 
     def _matches(self, image: Image, filters: Filters) -> bool:
         labels = _labels(image.config)

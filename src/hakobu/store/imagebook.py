@@ -113,6 +113,11 @@ class ImageBook:
         with self._lock:
             return tuple(sorted(r for r, i in self._tags.items() if i == image_id))
 
+    def named(self) -> frozenset[str]:
+        """Ids of the images that have a tag."""
+        with self._lock:
+            return frozenset(self._tags.values())
+
     def tagged(self, reference: str) -> str | None:
         return self._tags.get(reference)
 
