@@ -18,6 +18,7 @@ from bench.engine import DOCKER, ROOT
 from bench.figure import Figure
 from bench.row import (
     client,
+    composing,
     crash,
     crowd,
     event,
@@ -55,6 +56,7 @@ ROWS: dict[str, Callable[[World], list[Figure]]] = {
     "transfer": transfer.measure,
     "pull": pull.measure,
     "crowd": crowd.measure,
+    "compose": composing.measure,
 }
 
 
