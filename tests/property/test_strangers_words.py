@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hakobu.api.http.exchange import Peer, Request
@@ -57,6 +57,7 @@ def test_any_filters_are_read_or_refused(content):
 
 
 @settings(max_examples=200, deadline=None)
+@example("010000")
 @given(st.text(st.sampled_from("0123456789,- １a"), max_size=12))
 def test_a_list_of_numbers_is_read_or_refused(text):
     try:

@@ -26,6 +26,7 @@ MEMORY_MODES = {
 MEMORY_FLAGS = {"MPOL_F_NUMA_BALANCING": 1 << 13, "MPOL_F_RELATIVE_NODES": 1 << 14, "MPOL_F_STATIC_NODES": 1 << 15}
 DOMAINS = {"LINUX": 0x0000, "LINUX32": 0x0008}
 _MAX_NUMBER = 4096
+_MAX_DIGITS = 9
 
 
 def plan_attributes(process: Process, linux: Linux) -> tuple[Step, ...]:
@@ -71,7 +72,7 @@ def parse_list(text: str, field: str) -> tuple[int, ...]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         numbers = (first, last if dash else first)
-        if not all(n.isascii() and n.isdecimal() and int(n[:5]) < _MAX_NUMBER for n in numbers):
+        if not all(n.isascii() and n.isdecimal() and len(n) <= _MAX_DIGITS and int(n) < _MAX_NUMBER for n in numbers):
             raise Invalid(f"{field} is not a list of numbers: {text!r}", field=field)
         found.update(range(int(numbers[0]), int(numbers[1]) + 1))
     return tuple(sorted(found))
