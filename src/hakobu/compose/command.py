@@ -8,7 +8,7 @@ from hakobu.client.endpoint import Endpoint
 from hakobu.client.error import ClientError
 from hakobu.compose.context import Context
 from hakobu.compose.flag import spread
-from hakobu.compose.table import REFUSED_VERBS, VERBS
+from hakobu.compose.table import REFUSED_VERBS, VERBS, function_of
 from hakobu.errors import HakobuError
 
 
@@ -80,7 +80,7 @@ def main(argv: list[str], endpoint: Endpoint | str) -> int:
         return 1
     context = Context(options, endpoint)
     try:
-        return VERBS[context.text("verb").replace("convert", "config")][0](context)
+        return function_of(context.text("verb").replace("convert", "config"))(context)
     except HakobuError as e:
         return _fail(context, str(e), e.hint)
     except ClientError as e:

@@ -1,13 +1,16 @@
-"""The verbs of `hakobu compose` and their flags, docker compose's names, as one table; docs/compose.md shows it."""
+"""The verbs of `hakobu compose` and their flags, docker compose's names, as one table; docs/compose.md shows it.
+
+A verb's function stands here by its name below `compose/verb/`: one that is not called is not loaded.
+"""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from hakobu.compose.context import Context
 from hakobu.compose.flag import Adder, flag, many, number, rest, text, texts, words
-from hakobu.compose.verb import by_container, execute, lifecycle, look, oneoff, planning, show, transfer, watching
 
-Verb: TypeAlias = Callable[[Context], int]
+if TYPE_CHECKING:
+    from hakobu.compose.context import Context
 
 _SERVICES = many("services", "SERVICE")
 _TIMEOUT = number("-t", "--timeout", help="seconds to wait for a container to stop before it is killed")
@@ -48,9 +51,9 @@ _IN_CONTAINER = (
     text("-w", "--workdir", help="in this directory"),
 )
 
-VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
+VERBS: dict[str, tuple[str, str, tuple[Adder, ...]]] = {
     "attach": (
-        by_container.attach,
+        "by_container.attach",
         "Connect input and output to a service's container",
         (
             text("--detach-keys", help="keys that leave the container"),
@@ -61,7 +64,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "commit": (
-        by_container.commit,
+        "by_container.commit",
         "Make an image of a service's container",
         (
             text("-a", "--author", help="author of the image"),
@@ -73,7 +76,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "config": (
-        show.config,
+        "show.config",
         "Show the project in canonical form",
         (
             _QUIET,
@@ -99,7 +102,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "cp": (
-        by_container.cp,
+        "by_container.cp",
         "Copy files between a service's container and this machine",
         (
             flag("--all", help="to containers of `run`, too"),
@@ -109,9 +112,9 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
             words(source="SERVICE:SRC_PATH", target="DEST_PATH"),
         ),
     ),
-    "create": (lifecycle.create, "Create containers", (*_MAKING, _SERVICES)),
+    "create": ("lifecycle.create", "Create containers", (*_MAKING, _SERVICES)),
     "down": (
-        lifecycle.down,
+        "lifecycle.down",
         "Stop and remove containers and networks",
         (
             flag("-v", "--volumes", help="remove the volumes as well"),
@@ -122,7 +125,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "events": (
-        look.events,
+        "look.events",
         "Show what happens to containers as it happens",
         (
             flag("--json", help="one JSON document a line"),
@@ -132,7 +135,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "exec": (
-        execute.execute,
+        "execute.execute",
         "Run a command in a running container",
         (
             flag("-d", "--detach", help="in the background"),
@@ -144,23 +147,23 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "export": (
-        by_container.export,
+        "by_container.export",
         "Write a container's files as a tar archive",
         (_INDEX, text("-o", "--output", help="to this file"), words(service="SERVICE")),
     ),
     "graph": (
-        show.graph,
+        "show.graph",
         "Show services, networks and volumes as a Mermaid diagram",
         (_SERVICES,),
     ),
-    "images": (look.images, "List the images containers use", (_QUIET, _FORMAT, _SERVICES)),
+    "images": ("look.images", "List the images containers use", (_QUIET, _FORMAT, _SERVICES)),
     "kill": (
-        lifecycle.kill,
+        "lifecycle.kill",
         "Kill containers",
         (text("-s", "--signal", help="the signal"), _ORPHANS, _SERVICES),
     ),
     "logs": (
-        look.logs,
+        "look.logs",
         "Show what containers print",
         (
             flag("-f", "--follow", help="go on as more comes"),
@@ -173,23 +176,23 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "ls": (
-        look.ls,
+        "look.ls",
         "List projects",
         (flag("-a", "--all", help="stopped ones as well"), _QUIET, _FORMAT, texts("--filter", help="name=TEXT")),
     ),
-    "pause": (lifecycle.pause, "Pause services", (_SERVICES,)),
+    "pause": ("lifecycle.pause", "Pause services", (_SERVICES,)),
     "plan": (
-        planning.plan,
+        "planning.plan",
         "Show what up would do, and why",
         (text("--format", help="tree, json, or commands: docker commands that do the same"), *_UP, _SERVICES),
     ),
     "port": (
-        look.port,
+        "look.port",
         "Show where a port is published",
         (text("--protocol", help="tcp or udp"), _INDEX, words(service="SERVICE", private_port="PRIVATE_PORT")),
     ),
     "ps": (
-        look.ps,
+        "look.ps",
         "List containers",
         (
             flag("-a", "--all", help="stopped ones as well"),
@@ -204,7 +207,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "pull": (
-        transfer.pull,
+        "transfer.pull",
         "Pull images",
         (
             text("--policy", help="always or missing"),
@@ -216,7 +219,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "push": (
-        transfer.push,
+        "transfer.push",
         "Push the images of services with `build`",
         (
             flag("--include-deps", help="of dependencies as well"),
@@ -226,12 +229,12 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "restart": (
-        lifecycle.restart,
+        "lifecycle.restart",
         "Restart containers",
         (_TIMEOUT, flag("--no-deps", help="leave dependents alone"), _SERVICES),
     ),
     "rm": (
-        lifecycle.rm,
+        "lifecycle.rm",
         "Remove stopped containers",
         (
             flag("-f", "--force", help="do not ask"),
@@ -241,7 +244,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "run": (
-        oneoff.run,
+        "oneoff.run",
         "Run one command in a container of its own",
         (
             flag("-d", "--detach", help="in the background"),
@@ -269,7 +272,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "scale": (
-        lifecycle.scale,
+        "lifecycle.scale",
         "Set how many containers services have",
         (
             flag("--no-deps", help="leave the services alone that these depend on"),
@@ -277,7 +280,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "start": (
-        lifecycle.start,
+        "lifecycle.start",
         "Start containers that exist",
         (
             flag("--wait", help="wait until services are running, healthy or done"),
@@ -286,7 +289,7 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
         ),
     ),
     "stats": (
-        by_container.stats,
+        "by_container.stats",
         "Show what containers use",
         (
             flag("-a", "--all", help="stopped ones as well"),
@@ -296,11 +299,11 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
             words(service="SERVICE?"),
         ),
     ),
-    "stop": (lifecycle.stop, "Stop containers", (_TIMEOUT, _SERVICES)),
-    "top": (look.top, "Show processes", (_SERVICES,)),
-    "unpause": (lifecycle.unpause, "Unpause services", (_SERVICES,)),
+    "stop": ("lifecycle.stop", "Stop containers", (_TIMEOUT, _SERVICES)),
+    "top": ("look.top", "Show processes", (_SERVICES,)),
+    "unpause": ("lifecycle.unpause", "Unpause services", (_SERVICES,)),
     "up": (
-        watching.up,
+        "watching.up",
         "Create and start containers",
         (
             flag("-d", "--detach", help="run in the background"),
@@ -322,15 +325,15 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
             _SERVICES,
         ),
     ),
-    "version": (look.version, "Show the version", (flag("--short"), text("-f", "--format", help="json"))),
-    "volumes": (look.volumes, "List volumes", (_QUIET, _FORMAT, _SERVICES)),
+    "version": ("look.version", "Show the version", (flag("--short"), text("-f", "--format", help="json"))),
+    "volumes": ("look.volumes", "List volumes", (_QUIET, _FORMAT, _SERVICES)),
     "wait": (
-        lifecycle.wait,
+        "lifecycle.wait",
         "Wait until containers have ended",
         (flag("--down-project", help="take the project down as soon as one has ended"), _SERVICES),
     ),
     "watch": (
-        watching.watch,
+        "watching.watch",
         "Watch files, and bring changes into the containers",
         (
             flag("--no-up", help="do not bring the services up first"),
@@ -343,3 +346,9 @@ VERBS: dict[str, tuple[Verb, str, tuple[Adder, ...]]] = {
 
 _NO_BUILD = "images are not built here; `image` names one that exists"
 REFUSED_VERBS: dict[str, str] = dict.fromkeys(("build", "publish"), _NO_BUILD)
+
+
+def function_of(verb: str) -> "Callable[[Context], int]":
+    """What carries a verb out: its exit code is that of the command."""
+    module, _, name = VERBS[verb][0].partition(".")
+    return getattr(import_module(f"hakobu.compose.verb.{module}"), name)

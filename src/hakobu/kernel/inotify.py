@@ -1,6 +1,5 @@
 """inotify(7): being told that a directory's files changed, without asking again and again."""
 
-import asyncio
 import ctypes
 import os
 import select
@@ -47,6 +46,8 @@ class Watch:
         """Waits for a change since the last call, or for the time to pass; drains what was reported."""
         if self._drain():
             return True
+        import asyncio  # `compose` waits for changes without it
+
         loop = asyncio.get_running_loop()
         ready: asyncio.Future[None] = loop.create_future()
         loop.add_reader(self._fd, lambda: ready.done() or ready.set_result(None))

@@ -9,6 +9,7 @@ from hakobu.compose.flag import spread
 from hakobu.compose.interpolation import Use, variables_in
 from hakobu.compose.model.words import Unfinished, split
 from hakobu.compose.plan import READY
+from hakobu.compose.table import VERBS, function_of
 from hakobu.compose.yaml import parse_all
 
 FOREIGN = frozenset({"exec", "run"})
@@ -71,3 +72,8 @@ def test_a_one_shot_is_ready_when_it_has_done_its_work() -> None:
     assert condition_word(READY, "n", "s", {"Status": "running", "Health": {"Status": "starting"}}) == ""
     with pytest.raises(ActionFailed, match=r"container n exited \(3\)"):
         condition_word(READY, "n", "s", {"Status": "exited", "ExitCode": 3})
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_its_function(verb: str) -> None:
+    assert callable(function_of(verb))
