@@ -15,11 +15,11 @@ import os
 import sys
 
 from hakobu.cli.failure import Failure
+from hakobu.cli.plan_text import print_json, print_text
 from hakobu.client.engine import Engine
 from hakobu.client.error import ClientError, EngineError
 from hakobu.client.url import quote_path
 from hakobu.explain.catalogue import choose_language, load_catalogue
-from hakobu.explain.render import to_json, to_text
 from hakobu.explain.trace import parse_trace
 
 TYPE_CHECKING = False
@@ -104,7 +104,10 @@ def main(argv: list[str], endpoint: Endpoint | str) -> int:
     except ClientError as e:
         sys.stderr.write(f"{e}\n" + (f"({e.hint})\n" if e.hint else ""))
         return 1
-    _print(options, traces, titles)
+    if options.format == "json":
+        print_json(traces, options.catalogue, several=options.words[:1] == ["compose"])
+    else:
+        print_text(traces, titles, options.catalogue)
     return 0
 
 
@@ -114,31 +117,6 @@ def _traces(engine: Engine, options: _Options) -> tuple[list[Trace], list[str]]:
     if command is not None:
         return command(engine, options)
     return [_of_container(engine, options.words[0] if options.words else "")], [""]
-
-
-def _print(options: _Options, traces: list[Trace], titles: list[str]) -> None:
-    catalogue = options.catalogue
-    if options.format == "json":
-        from hakobu.client.codec import pretty
-
-        documents = [to_json(trace, catalogue) for trace in traces]
-        several = options.words[:1] == ["compose"]
-        sys.stdout.write(pretty(documents if several else documents[0], 2) + "\n")
-        return
-    colour = sys.stdout.isatty()
-    texts = [
-        to_text(trace, catalogue, colour=colour, title=title, legend=number == 0)
-        for number, (trace, title) in enumerate(zip(traces, titles, strict=True))
-    ]
-    sys.stdout.write("\n".join(texts))
-
-
-def show_plan(engine: Engine, path: str, body: dict[str, Any], *, name: str = "", title: str = "") -> int:
-    """`--explain` of run, create and exec: the plan that the engine makes of a request's body; nothing is done."""
-    options = _Options([])
-    trace = parse_trace(engine.system.hakobu("POST", path, None, body), name=name)
-    _print(options, [trace], [title])
-    return 0
 
 
 def _of_container(engine: Engine, ref: str) -> Trace:

@@ -37,7 +37,7 @@ def create(session: Session, values: Values, arguments: list[str]) -> int:
         more = f"Run '{program} {session.name} --help' for more information"
         raise Failure(f"{program}: {e.message}\n\n{more}", e.status) from None
     if values.on("explain"):
-        from hakobu.cli.explain import show_plan
+        from hakobu.cli.plan_text import show_plan
 
         return show_plan(session.engine, "/v1/plan/create", body, name=values.text("name"))
     session.line(create_container(session, values, body))

@@ -48,7 +48,7 @@ def execute(session: Session, values: Values, arguments: list[str]) -> int:
         if not is_terminal(0):
             raise Failure("the input device is not a TTY")
     if values.on("explain"):
-        from hakobu.cli.explain import show_plan
+        from hakobu.cli.plan_text import show_plan
         from hakobu.client.url import quote_path
 
         path = f"/v1/containers/{quote_path(arguments[0])}/plan/exec"

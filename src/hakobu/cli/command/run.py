@@ -82,7 +82,7 @@ def _run(session: Session, values: Values, arguments: list[str]) -> int:
 
         body["HostConfig"]["ConsoleSize"] = list(size())
     if values.on("explain"):
-        from hakobu.cli.explain import show_plan
+        from hakobu.cli.plan_text import show_plan
 
         return show_plan(session.engine, "/v1/plan/create", body, name=values.text("name"))
     container = create_container(session, values, body)
