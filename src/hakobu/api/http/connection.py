@@ -1,7 +1,7 @@
 """One connection: requests in order, each answered before the next is looked at, until it ends or is taken over.
 
 Invariants: bytes that belong to no request yet stay in `_buffer`; reading pauses when more has come than
-anybody wants; writing waits for the client (`_drain`). A connection owns at most one task, that of the request
+anybody wants; writing waits for the client (`Sender`). A connection owns at most one task, that of the request
 it answers. A client that leaves ends a stream at once, but never a half-done operation: what changes the
 world runs to its end.
 """
@@ -9,7 +9,6 @@ world runs to its end.
 import asyncio
 import logging
 import os
-import select
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -20,9 +19,8 @@ from typing import Protocol, cast
 from hakobu.api.http.body import Body, BodyLost
 from hakobu.api.http.exchange import Answer, Download, Exchange, Hijack, Peer, Reply, Request, Stream, parse_peer
 from hakobu.api.http.head import MAX_HEAD_BYTES, BadRequest, Head, parse_head
-from hakobu.api.http.response import CONTINUE, LAST_CHUNK, Heads
-from hakobu.api.http.takeover import TakenConnection
-from hakobu.spec.download import Outlet
+from hakobu.api.http.response import Heads
+from hakobu.api.http.sending import Sender, hung_up
 from hakobu.spec.framing import Framing, MalformedBody
 from hakobu.spec.upload import Note, Upload, take_note, write_note
 
@@ -68,12 +66,10 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._started = 0.0
         self.task: asyncio.Task[None] | None = None
-        self._streaming = False
         self._continued = False
         self._eof = False
         self._lent = False
         self._closing = False
-        self._paused: asyncio.Future[None] | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._hangup_timer: asyncio.TimerHandle | None = None
 
@@ -81,6 +77,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._sender = Sender(self._app.heads, self._transport)
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -109,19 +106,17 @@ class Connection(asyncio.Protocol):
         self._cancel_timers()
         if self._framing is not None:
             self._lose_body()
-        self.resume_writing()
+        self._sender.resume()
         if self.task is None:
             self._connections.discard(self)
-        elif self._streaming:
+        elif self._sender.streaming:
             self.task.cancel()
 
     def pause_writing(self) -> None:
-        self._paused = self._loop.create_future()
+        self._sender.pause()
 
     def resume_writing(self) -> None:
-        if self._paused is not None and not self._paused.done():
-            self._paused.set_result(None)
-        self._paused = None
+        self._sender.resume()
 
     # -- what the server calls ------------------------------------------------------------------------
 
@@ -176,10 +171,7 @@ class Connection(asyncio.Protocol):
         """Answers what is not a request, and ends the connection: where the next one begins is unknown."""
         reply = self._app.failure(None, error)
         self._framing = None
-        self._transport.write(
-            self._app.heads.whole(reply.status, reply.content_type, len(reply.body), reply.headers, close=True)
-            + reply.body
-        )
+        self._sender.reply(reply, with_body=True, close=True)
         self.close()
 
     def _begin(self, head: Head) -> None:
@@ -235,7 +227,7 @@ class Connection(asyncio.Protocol):
         def go_on() -> None:
             self._continued = True
             if head.expects_continue and not head.http_1_0 and not self._closing:
-                self._transport.write(CONTINUE)
+                self._sender.go_on()
 
         return go_on
 
@@ -360,20 +352,14 @@ class Connection(asyncio.Protocol):
                 result = await result
             except Exception as error:
                 result = self._app.failure(self._request, error)
-        if isinstance(result, Download):
-            try:
-                await self._send_download(result)
-            finally:
-                result.close()
-            return
-        if self._transport.is_closing() and not isinstance(result, Stream):
+        if self._transport.is_closing() and isinstance(result, Reply | Hijack):
             return
         if isinstance(result, Reply):
             self._send(result)
-        elif isinstance(result, Stream):
-            await self._send_stream(result)
-        else:
+        elif isinstance(result, Hijack):
             await self._hand_over(result)
+        else:
+            await self._send_as_it_comes(result)
 
     def _task_ended(self, task: "asyncio.Task[None]") -> None:
         self.task = None
@@ -401,114 +387,28 @@ class Connection(asyncio.Protocol):
             # The client was never told to send its body, so it may or may not: only closing is unambiguous.
             head.keep_alive = False
             self._framing = None
-        data = self._app.heads.whole(
-            reply.status, reply.content_type, len(reply.body), reply.headers, close=not self._keeps_alive(head)
-        )
-        if head.method != "HEAD" and reply.body:
-            data += reply.body
-        self._transport.write(data)
+        self._sender.reply(reply, with_body=head.method != "HEAD", close=not self._keeps_alive(head))
         self._log(reply.status)
 
-    async def _send_stream(self, stream: Stream) -> None:
+    async def _send_as_it_comes(self, answer: Stream | Download) -> None:
         assert self._request is not None
         head = self._request.head
-        self._streaming = True
-        try:
-            if self._transport.is_closing():
-                return
-            start = self._app.heads.chunked(
-                stream.status,
-                stream.content_type,
-                stream.headers,
-                close=not self._keeps_alive(head),
-                http_1_0=head.http_1_0,
-            )
-            self._transport.write(start)
-            self._log(stream.status)
-            if head.method != "HEAD":
-                await self._send_chunks(stream, chunked=not head.http_1_0)
-            self._exchange = None
-        finally:
-            self._streaming = False
-            close = getattr(stream.chunks, "aclose", None)
-            if close is not None:
-                await close()
-
-    async def _send_chunks(self, stream: Stream, *, chunked: bool) -> None:
-        write = self._transport.write
-        try:
-            async for chunk in stream.chunks:
-                if chunk:
-                    write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
-                    if self._paused is not None or self._transport.is_closing():
-                        await self._drain()
-        except (ConnectionError, BodyLost):
-            self._transport.abort()
-        except Exception:
-            # The status has gone out: only an end without the last chunk tells the client that it is not whole.
-            log.exception("a response broke off")
-            self._transport.abort()
+        close = not self._keeps_alive(head)
+        self._log(answer.status)
+        if isinstance(answer, Stream):
+            await self._sender.stream(answer, head, close=close)
         else:
-            if chunked:
-                write(LAST_CHUNK)
-
-    async def _send_download(self, download: Download) -> None:
-        """Sends the head, lends the socket to whoever writes the body, and ends it."""
-        assert self._request is not None
-        head = self._request.head
-        transport = self._transport
-        self._streaming = True
-        try:
-            transport.set_write_buffer_limits(high=0)
-            kind, close = download.content_type, not self._keeps_alive(head)
-            chunked = self._app.heads.chunked
-            transport.write(chunked(200, kind, download.headers, close=close, http_1_0=head.http_1_0))
-            await self._drain()  # all of it: from here on another process writes
-            self._log(200)
-            if head.method != "HEAD":
-                await self._lend_for_writing(download, chunked=not head.http_1_0)
-            self._exchange = None
-        except ConnectionError:
-            transport.abort()
-        finally:
-            self._streaming = False
-            transport.set_write_buffer_limits()
-
-    async def _lend_for_writing(self, download: Download, *, chunked: bool) -> None:
-        """Only an end without the last chunk tells the client that a body is not whole."""
-        sock = cast(socket.socket, self._transport.get_extra_info("socket"))
-        fd = os.dup(sock.fileno())
-        try:
-            await download.send(Outlet(fd, chunked))
-        except asyncio.CancelledError:
-            with suppress(OSError):  # the writer goes on until it meets an end
-                sock.shutdown(socket.SHUT_RDWR)
-            raise
-        except Exception:
-            if not self._transport.is_closing() and not _hung_up(sock):
-                log.exception("a response broke off")
-            self._transport.abort()
-        else:
-            if chunked:
-                self._transport.write(LAST_CHUNK)
-        finally:
-            os.close(fd)
+            await self._sender.download(answer, head, close=close)
+        self._exchange = None
 
     async def _hand_over(self, hijack: Hijack) -> None:
-        """Sends the head and gives the connection away; nothing here reads or shuts it down afterwards."""
         assert self._request is not None
-        transport = self._transport
-        transport.pause_reading()
+        self._transport.pause_reading()
         self._cancel_timers()
-        transport.set_write_buffer_limits(high=0)
-        transport.write(self._app.heads.hijacked(hijack.content_type, hijack.headers, self._request.head.upgrade))
-        await self._drain()
-        self._log(101 if self._request.head.upgrade else 200)
+        upgrade = self._request.head.upgrade
+        self._log(101 if upgrade else 200)
         self._closing = True
-        try:
-            await hijack.take(TakenConnection(transport, bytes(self._buffer), self._drain))
-        finally:
-            transport.close()
+        await self._sender.hand_over(hijack, upgrade, bytes(self._buffer))
 
     # -- and it ends ----------------------------------------------------------------------------------
 
@@ -543,22 +443,12 @@ class Connection(asyncio.Protocol):
         if not self._eof and not self._lent and not self._transport.is_closing():
             self._transport.resume_reading()
 
-    async def _drain(self) -> None:
-        """Waits until the client has taken enough; raises when it is gone."""
-        if self._paused is not None:
-            await self._paused
-        if self._transport.is_closing():
-            raise ConnectionResetError("client is gone")
-
     def _watch_hangup(self) -> None:
-        """After a half-close asyncio looks at the socket no more: see from time to time whether all of it is gone.
-
-        poll(2) tells a peer that has closed (POLLHUP) from one that only sends no more.
-        """
+        """After a half-close asyncio looks at the socket no more: see from time to time whether all of it is gone."""
         self._hangup_timer = None
         if self._request is None or self._closing:
             return
-        if _hung_up(self._transport.get_extra_info("socket")):
+        if hung_up(self._transport.get_extra_info("socket")):
             self._transport.abort()
             return
         self._hangup_timer = self._loop.call_later(_HANGUP_POLL_S, self._watch_hangup)
@@ -580,9 +470,3 @@ class Connection(asyncio.Protocol):
         if log.isEnabledFor(logging.DEBUG) and self._request is not None:
             took_ms = (time.perf_counter() - self._started) * 1e3
             log.debug("%s %s %d %.2f ms", self._request.head.method, self._request.path, status, took_ms)
-
-
-def _hung_up(sock: socket.socket) -> bool:
-    poll = select.poll()
-    poll.register(sock.fileno(), 0)
-    return any(mask & (select.POLLHUP | select.POLLERR) for _, mask in poll.poll(0))

@@ -88,6 +88,7 @@ class Download:
     close: Callable[[], None]
     content_type: str
     headers: Headers = ()
+    status: int = 200
 
 
 class Takeover(Protocol):
