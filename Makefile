@@ -58,7 +58,7 @@ test: check kernel integration conformance test-vm-smoke ## everything that CI r
 kernel: setup-dev ## tests against the real kernel, as root
 	$(SUDO) env CI=$(CI) $(PYTEST) tests/kernel
 
-integration: setup-dev ## tests of a real daemon on a socket of its own, as root
+integration: setup-dev $(STATE)/docker-compose ## tests of a real daemon on a socket of its own, as root
 	$(SUDO) env CI=$(CI) $(PYTEST) tests/integration
 
 conformance: setup-dev $(STATE)/docker-compose ## the specifications' own requirements, and docker compose's answers

@@ -1,20 +1,14 @@
-"""Taking turns with docker compose on one project: what one has made, the other finds as it should be, both ways.
-
-HAKOBU_DOCKER_COMPOSE names the program, else `docker-compose` on PATH; 2.40.3, whose labels and hashes ours are.
-"""
+"""Taking turns with docker compose on one project: what one has made, the other finds as it should be, both ways."""
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.docker_compose import PROGRAM, need_docker_compose
 from tests.integration.daemon import Daemon
-
-PROGRAM = os.environ.get("HAKOBU_DOCKER_COMPOSE") or shutil.which("docker-compose") or ""
-pytestmark = pytest.mark.skipif(not PROGRAM, reason="docker compose is not here (HAKOBU_DOCKER_COMPOSE, or PATH)")
 
 FILE = """
 name: turns
@@ -48,6 +42,7 @@ Compose = Callable[..., str]
 @pytest.fixture
 def both(engine: Daemon, tmp_path: Path) -> Iterator[tuple[Compose, Compose]]:
     """Ours and theirs, on the same files and engine."""
+    need_docker_compose()
     (tmp_path / "compose.yaml").write_text(FILE)
     (tmp_path / "web.env").write_text("FROM_FILE=1\n")
     (tmp_path / "web.labels").write_text("team=x\n")

@@ -36,7 +36,7 @@ def test_examples_of_the_documentation(engine, tmp_path, number):
     if code.startswith("# test_"):
         name = code.partition("\n")[0].removeprefix("# ")
         (tmp_path / name).write_text(code)
-        argv = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "hakobu.client.pytest_plugin", name]
+        argv = ["-m", "pytest", "-q", "-p", "no:cacheprovider", name]
         done = child(engine, argv, tmp_path)
         assert "1 passed" in done.stdout, done.stdout + done.stderr
     else:
@@ -51,7 +51,7 @@ def test_the_plugin_removes_what_a_failing_test_left(engine, tmp_path):
         "    hakobu_container('busybox', ['sleep', '60'], network=n.name)\n"
         "    assert False\n"
     )
-    argv = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "hakobu.client.pytest_plugin", "test_it.py"]
+    argv = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
     done = child(engine, argv, tmp_path)
     assert "1 failed" in done.stdout and "error" not in done.stdout
 

@@ -91,9 +91,9 @@ class Stopper:
         except NotRunning as error:
             raise CannotKill(ref, error) from error
         stop_signal = parse_signal(container.stop_signal or "SIGTERM")
+        ended = self._waiters.arm(container, "not-running")  # first: an end that comes meanwhile is not awaited again
         if number in (SIGKILL, stop_signal):
             await self._records.change_state(container.id, stopped_by_user=True)
-        ended = self._waiters.arm(container, "not-running")
         await self._send(container, number)
         if number == SIGKILL:
             await ended.result()

@@ -1,29 +1,15 @@
-"""The corpus against docker compose itself: YAML, JSON and hashes of every case, and what it refuses.
-
-HAKOBU_DOCKER_COMPOSE names the program, else it is what `make conformance` has fetched; it must be 2.40.3, whose hashes
-ours are.
-"""
-
-import os
-import shutil
-import subprocess
-from pathlib import Path
+"""The corpus against docker compose itself: YAML, JSON and hashes of every case, and what it refuses."""
 
 import pytest
-from tests.leaks import need
+from tests.docker_compose import PROGRAM, need_docker_compose
 from tests.unit.compose.corpus import CASES, Case
 
-ROOT = Path(__file__).resolve().parents[3]
-WANTED = "2.40.3"
 _TRIES = 5
-PROGRAM = os.environ.get("HAKOBU_DOCKER_COMPOSE") or str(ROOT / ".state" / "docker-compose")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def docker_compose() -> None:
-    need(shutil.which(PROGRAM) is not None, PROGRAM)
-    ran = subprocess.run([PROGRAM, "version", "--short"], capture_output=True, text=True, check=False)
-    need(ran.stdout.strip().lstrip("v") == WANTED, f"docker compose {WANTED} as {PROGRAM}")
+    need_docker_compose()
 
 
 SAME = [pytest.param(case, id=case.name) for case in CASES if not case.recorded("difference")]
