@@ -10,58 +10,34 @@ import re
 import stat
 from contextlib import ExitStack
 
-from hakobu.kernel import audit, overlay, probe, pty, userns
+from hakobu.kernel import audit, overlay, probe, userns
 from hakobu.kernel import mount as mnt
 from hakobu.kernel.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
 from hakobu.kernel.probe import Feature
 from hakobu.kernel.process import CLONE_NEWNS, setns
-from hakobu.kernel.saferoot import make_directories, make_mount_target, open_in, split
+from hakobu.kernel.saferoot import make_directories, make_mount_target
+from hakobu.runtime.arguments import number, text, texts
 from hakobu.runtime.child import Args, Child
 from hakobu.runtime.copy_up import copy_tree
-from hakobu.runtime.handshake import say
 
-AT_RECURSIVE = 0x8000
-AT_EMPTY_PATH = 0x1000
-OPEN_TREE_CLONE = 1
-MOUNT_ATTR_IDMAP = 0x100000
-MS_REC = 1 << 14
-MS_UNBINDABLE = 1 << 17
-MS_PRIVATE = 1 << 18
-MS_SLAVE = 1 << 19
-MS_SHARED = 1 << 20
 _HIDDEN_PLACE = "/proc/fs"
 _ROOT_PROPAGATION = {
-    "private": MS_PRIVATE,
-    "rprivate": MS_PRIVATE | MS_REC,
-    "slave": MS_SLAVE,
-    "rslave": MS_SLAVE | MS_REC,
-    "shared": MS_SHARED,
-    "rshared": MS_SHARED | MS_REC,
+    "private": mnt.MS_PRIVATE,
+    "rprivate": mnt.MS_PRIVATE | mnt.MS_REC,
+    "slave": mnt.MS_SLAVE,
+    "rslave": mnt.MS_SLAVE | mnt.MS_REC,
+    "shared": mnt.MS_SHARED,
+    "rshared": mnt.MS_SHARED | mnt.MS_REC,
 }
 _OWN_PROPAGATION = {
-    "shared": MS_SHARED,
-    "rshared": MS_SHARED,
-    "unbindable": MS_UNBINDABLE,
-    "runbindable": MS_UNBINDABLE,
+    "shared": mnt.MS_SHARED,
+    "rshared": mnt.MS_SHARED,
+    "unbindable": mnt.MS_UNBINDABLE,
+    "runbindable": mnt.MS_UNBINDABLE,
 }
 _STRING_BYTES = 255
 _INSIDE = re.compile(r"/proc/([0-9]+)/root(/.+)")
 DEV_NULL = os.makedev(1, 3)
-
-
-def text(args: Args, key: str) -> str:
-    value = args.get(key, "")
-    return value if isinstance(value, str) else ""
-
-
-def number(args: Args, key: str) -> int:
-    value = args.get(key, 0)
-    return value if isinstance(value, int) else 0
-
-
-def texts(args: Args, key: str) -> list[str]:
-    value = args.get(key)
-    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
 def isolate(child: Child, args: Args) -> None:
@@ -71,7 +47,7 @@ def isolate(child: Child, args: Args) -> None:
     if propagation in ("shared", "rshared"):
         # The root must not arrive on the host with all that is to be shared, nor can one be pivoted into whose
         # parent is shared. /proc is a mount of its own everywhere; private, a directory of it is a place to hide.
-        mnt.mount(None, "/proc", None, MS_PRIVATE)
+        mnt.mount(None, "/proc", None, mnt.MS_PRIVATE)
         child.root_place = _HIDDEN_PLACE
 
 
@@ -118,7 +94,7 @@ def _overlay_by_mount(joined: str, upper: str, work: str, target: str) -> int:
     options = [f"lowerdir={joined}", f"upperdir={upper}", f"workdir={work}", overlay.options_text()]
     mnt.mount("overlay", target, "overlay", 0, ",".join(options))
     try:
-        return mnt.open_tree(-100, target, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
+        return mnt.open_tree(-100, target, mnt.OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
     finally:
         mnt.umount2(target, mnt.MNT_DETACH)
 
@@ -126,8 +102,8 @@ def _overlay_by_mount(joined: str, upper: str, work: str, target: str) -> int:
 def rootfs_bind(child: Child, args: Args) -> None:
     """A directory of the host as root: bound onto itself, so that it is a mount and can be pivoted into."""
     source = text(args, "source")
-    mount_fd = mnt.open_tree(-100, source, OPEN_TREE_CLONE | AT_RECURSIVE | mnt.OPEN_TREE_CLOEXEC)
-    mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, propagation=MS_PRIVATE)
+    mount_fd = mnt.open_tree(-100, source, mnt.OPEN_TREE_CLONE | mnt.AT_RECURSIVE | mnt.OPEN_TREE_CLOEXEC)
+    mnt.mount_setattr(mount_fd, b"", mnt.AT_EMPTY_PATH | mnt.AT_RECURSIVE, propagation=mnt.MS_PRIVATE)
     mnt.move_mount(mount_fd, b"", -100, child.root_place or source, mnt.MOVE_MOUNT_F_EMPTY_PATH)
     child.root_fd = mount_fd
 
@@ -155,8 +131,8 @@ def mount_layers(child: Child, args: Args) -> None:
     """An image's layers, read-only; a single one needs no overlay (and older kernels refuse one)."""
     lower, subpath = texts(args, "lower"), text(args, "subpath")
     if len(lower) == 1:
-        mount_fd = mnt.open_tree(-100, lower[0], OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
-        mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH, attr_set=mnt.MOUNT_ATTR_RDONLY, propagation=MS_PRIVATE)
+        mount_fd = mnt.open_tree(-100, lower[0], mnt.OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
+        mnt.mount_setattr(mount_fd, b"", mnt.AT_EMPTY_PATH, attr_set=mnt.MOUNT_ATTR_RDONLY, propagation=mnt.MS_PRIVATE)
     else:
         mount_fd = _overlay_to_read(lower, text(args, "target"), child)
     try:
@@ -198,11 +174,11 @@ def _cover_with_part(child: Child, target: str, subpath: str) -> None:
     finally:
         os.close(whole)
     try:
-        part = mnt.open_tree(place, b"", OPEN_TREE_CLONE | AT_EMPTY_PATH | mnt.OPEN_TREE_CLOEXEC)
+        part = mnt.open_tree(place, b"", mnt.OPEN_TREE_CLONE | mnt.AT_EMPTY_PATH | mnt.OPEN_TREE_CLOEXEC)
     finally:
         os.close(place)
     try:
-        mnt.mount_setattr(part, b"", AT_EMPTY_PATH, attr_set=mnt.MOUNT_ATTR_RDONLY, propagation=MS_PRIVATE)
+        mnt.mount_setattr(part, b"", mnt.AT_EMPTY_PATH, attr_set=mnt.MOUNT_ATTR_RDONLY, propagation=mnt.MS_PRIVATE)
         mnt.attach(part, make_mount_target(child.root_fd, target, _is_directory(part)))
     finally:
         os.close(part)
@@ -221,25 +197,27 @@ def _new(fstype: str, options: dict[str, str | bytes | None], attributes: int) -
             raise
     if not os.path.ismount(place):  # a host that shows no queues: they work without being shown
         return mnt.new_mount("tmpfs", {"size": "0", "nr_inodes": "1"}, attributes | mnt.MOUNT_ATTR_RDONLY)
-    mount_fd = mnt.open_tree(-100, place, OPEN_TREE_CLONE | AT_RECURSIVE | mnt.OPEN_TREE_CLOEXEC)
-    mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH, attr_set=attributes, propagation=MS_PRIVATE)
+    mount_fd = mnt.open_tree(-100, place, mnt.OPEN_TREE_CLONE | mnt.AT_RECURSIVE | mnt.OPEN_TREE_CLOEXEC)
+    mnt.mount_setattr(mount_fd, b"", mnt.AT_EMPTY_PATH, attr_set=attributes, propagation=mnt.MS_PRIVATE)
     return mount_fd
 
 
 def mount_bind(child: Child, args: Args) -> None:
-    recursive = AT_RECURSIVE if args.get("recursive") else 0
-    mount_fd = _source(text(args, "source"), OPEN_TREE_CLONE | recursive | mnt.OPEN_TREE_CLOEXEC)
+    recursive = mnt.AT_RECURSIVE if args.get("recursive") else 0
+    mount_fd = _source(text(args, "source"), mnt.OPEN_TREE_CLONE | recursive | mnt.OPEN_TREE_CLOEXEC)
     try:
         _default_private(mount_fd, args)
         attr_set, attr_clr = number(args, "set"), number(args, "clear")
         if attr_set or attr_clr:
-            mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH, attr_set=attr_set, attr_clr=attr_clr)
+            mnt.mount_setattr(mount_fd, b"", mnt.AT_EMPTY_PATH, attr_set=attr_set, attr_clr=attr_clr)
         whole, cleared = number(args, "recursive_set"), number(args, "recursive_clear")
         if whole or cleared:
-            mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, attr_set=whole, attr_clr=cleared)
+            mnt.mount_setattr(mount_fd, b"", mnt.AT_EMPTY_PATH | mnt.AT_RECURSIVE, attr_set=whole, attr_clr=cleared)
         if (userns_fd := child.idmaps.get(child.index, -1)) >= 0:
-            below = AT_RECURSIVE if args.get("idmap_recursive") else 0
-            mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | below, attr_set=MOUNT_ATTR_IDMAP, userns_fd=userns_fd)
+            below = mnt.AT_RECURSIVE if args.get("idmap_recursive") else 0
+            mnt.mount_setattr(
+                mount_fd, b"", mnt.AT_EMPTY_PATH | below, attr_set=mnt.MOUNT_ATTR_IDMAP, userns_fd=userns_fd
+            )
         target_fd = make_mount_target(child.root_fd, text(args, "target"), _is_directory(mount_fd))
         _place(mount_fd, target_fd, args)
     finally:
@@ -271,26 +249,18 @@ def _from_container(pid: int, path: str, flags: int) -> int:
         place = opened(openat2(root_fd, path, os.O_PATH, resolve=rules))
         setns(theirs, CLONE_NEWNS)
         try:
-            return mnt.open_tree(place, b"", flags | AT_EMPTY_PATH)
+            return mnt.open_tree(place, b"", flags | mnt.AT_EMPTY_PATH)
         finally:
             setns(ours, CLONE_NEWNS)
 
 
 def _default_private(mount_fd: int, args: Args) -> None:
     if not args.get("propagation"):
-        mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, propagation=MS_PRIVATE)
+        mnt.mount_setattr(mount_fd, b"", mnt.AT_EMPTY_PATH | mnt.AT_RECURSIVE, propagation=mnt.MS_PRIVATE)
 
 
 def _is_directory(fd: int) -> bool:
     return stat.S_ISDIR(os.fstat(fd).st_mode)
-
-
-def _parent(root_fd: int, path: str) -> tuple[int, str]:
-    """The directory that is to hold `path`, made where it is missing, and the name in it."""
-    parts = split(path)
-    if not parts:
-        raise OSError(errno.EINVAL, "not a path below the root", path)
-    return make_directories(root_fd, b"/".join(parts[:-1])), os.fsdecode(parts[-1])
 
 
 def _place(mount_fd: int, target_fd: int, args: Args) -> None:
@@ -299,8 +269,8 @@ def _place(mount_fd: int, target_fd: int, args: Args) -> None:
     finally:
         os.close(target_fd)
     if kind := number(args, "propagation"):
-        recursive = AT_RECURSIVE if args.get("propagation_recursive") else 0
-        mnt.mount_setattr(mount_fd, b"", AT_EMPTY_PATH | recursive, propagation=kind)
+        recursive = mnt.AT_RECURSIVE if args.get("propagation_recursive") else 0
+        mnt.mount_setattr(mount_fd, b"", mnt.AT_EMPTY_PATH | recursive, propagation=kind)
 
 
 def mount_cgroup(child: Child, args: Args) -> None:
@@ -330,145 +300,15 @@ def _bind_hierarchies(top_fd: int, args: Args, attributes: int) -> None:
             continue
         name, path = str(entry[0]), str(entry[1])
         try:
-            tree_fd = mnt.open_tree(-100, path, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
+            tree_fd = mnt.open_tree(-100, path, mnt.OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
         except FileNotFoundError:
             continue  # a hierarchy in which no limit asked for a group of its own
         os.mkdir(name, 0o755, dir_fd=top_fd)
         try:
-            mnt.mount_setattr(tree_fd, b"", AT_EMPTY_PATH, attr_set=attributes, propagation=MS_PRIVATE)
+            mnt.mount_setattr(tree_fd, b"", mnt.AT_EMPTY_PATH, attr_set=attributes, propagation=mnt.MS_PRIVATE)
             mnt.move_mount(tree_fd, b"", top_fd, name, mnt.MOVE_MOUNT_F_EMPTY_PATH)
         finally:
             os.close(tree_fd)
-
-
-def device_node(child: Child, args: Args) -> None:
-    kind = {"c": stat.S_IFCHR, "u": stat.S_IFCHR, "b": stat.S_IFBLK, "p": stat.S_IFIFO}[text(args, "type")]
-    parent_fd, name = _parent(child.root_fd, text(args, "path"))
-    try:
-        device = os.makedev(number(args, "major"), number(args, "minor"))
-        if not child.userns and probe.has(Feature.DEVICE_NODES):
-            _make_node(parent_fd, name, kind | number(args, "mode"), device)
-            uid, gid = number(args, "uid"), number(args, "gid")
-            if uid or gid:
-                os.chown(name, uid, gid, dir_fd=parent_fd, follow_symlinks=False)
-        else:
-            _bind_device(parent_fd, name, _host_node(text(args, "path"), kind, device))
-    finally:
-        os.close(parent_fd)
-
-
-def _make_node(parent_fd: int, name: str, mode: int, device: int) -> None:
-    """In the place of what the image may have there. The umask is nobody's but this process's."""
-    before = os.umask(0)
-    try:
-        os.mknod(name, mode, device, dir_fd=parent_fd)
-    except FileExistsError:
-        os.unlink(name, dir_fd=parent_fd)
-        os.mknod(name, mode, device, dir_fd=parent_fd)
-    finally:
-        os.umask(before)
-
-
-def _bind_device(parent_fd: int, name: str, path: str) -> None:
-    """In a user namespace nodes cannot be made: the host's own is bound."""
-    try:
-        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666, dir_fd=parent_fd))
-    except FileExistsError:
-        if stat.S_ISLNK(os.lstat(name, dir_fd=parent_fd).st_mode):
-            raise
-    tree_fd = mnt.open_tree(-100, path, OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC)
-    try:
-        mnt.move_mount(tree_fd, b"", parent_fd, name, mnt.MOVE_MOUNT_F_EMPTY_PATH)
-    finally:
-        os.close(tree_fd)
-
-
-def _host_node(path: str, kind: int, device: int) -> str:
-    """The host's node of this device: mostly under the same name."""
-
-    def is_it(candidate: str) -> bool:
-        try:
-            info = os.lstat(candidate)
-        except OSError:
-            return False
-        return stat.S_IFMT(info.st_mode) == kind and info.st_rdev == device
-
-    if is_it(path):
-        return path
-    for directory, _, names in os.walk("/dev"):
-        for name in names:
-            if is_it(f"{directory}/{name}"):
-                return f"{directory}/{name}"
-    numbers = f"{os.major(device)}:{os.minor(device)}"
-    raise OSError(errno.ENODEV, f"the host's /dev has no node of the device {numbers}, and none can be made", path)
-
-
-def device_host(child: Child, args: Args) -> None:
-    """All device nodes of the host's /dev, for a privileged container."""
-    for directory, below, names in os.walk("/dev"):
-        below[:] = [
-            b for b in below if f"{directory}/{b}" not in ("/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/hugepages")
-        ]
-        for name in names:
-            path = f"{directory}/{name}"
-            info = os.lstat(path)
-            if (stat.S_ISCHR(info.st_mode) or stat.S_ISBLK(info.st_mode)) and path != "/dev/console":
-                _copy_node(child, path, info)
-
-
-def _copy_node(child: Child, path: str, info: os.stat_result) -> None:
-    parent_fd, name = _parent(child.root_fd, path)
-    try:
-        if not probe.has(Feature.DEVICE_NODES):
-            if path != "/dev/ptmx":  # a link follows there, which nothing mounted may be in the way of
-                _bind_device(parent_fd, name, path)
-            return
-        _make_node(parent_fd, name, info.st_mode, info.st_rdev)
-        os.chown(name, info.st_uid, info.st_gid, dir_fd=parent_fd, follow_symlinks=False)
-    finally:
-        os.close(parent_fd)
-
-
-def device_link(child: Child, args: Args) -> None:
-    parent_fd, name = _parent(child.root_fd, text(args, "path"))
-    try:
-        try:
-            os.symlink(text(args, "target"), name, dir_fd=parent_fd)
-        except FileExistsError:
-            os.unlink(name, dir_fd=parent_fd)
-            os.symlink(text(args, "target"), name, dir_fd=parent_fd)
-    finally:
-        os.close(parent_fd)
-
-
-def console_open(child: Child, args: Args) -> None:
-    """A terminal of the container's own devpts; its slave becomes stdio and, for init, /dev/console.
-
-    The slave comes from the master by TIOCGPTPEER, never by a path (CVE-2025-52565).
-    """
-    pts_fd = open_in(child.root_fd, "/dev/pts", os.O_PATH | os.O_DIRECTORY)
-    try:
-        master_fd, child.slave_fd = pty.open_pair(pts_fd)
-    finally:
-        os.close(pts_fd)
-    if child.rows and child.columns:
-        pty.set_window_size(child.slave_fd, child.rows, child.columns)
-    say(child.sock, "console", (master_fd,))
-    os.close(master_fd)
-    if child.init_pidfd < 0:
-        _bind_console(child)
-
-
-def _bind_console(child: Child) -> None:
-    tree_fd = mnt.open_tree(child.slave_fd, b"", OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)
-    try:
-        target_fd = make_mount_target(child.root_fd, "/dev/console", False)
-        try:
-            mnt.attach(tree_fd, target_fd)
-        finally:
-            os.close(target_fd)
-    finally:
-        os.close(tree_fd)
 
 
 def cwd_make(child: Child, args: Args) -> None:
@@ -490,12 +330,12 @@ def pivot(child: Child, args: Args) -> None:
     mnt.pivot_root(".", ".")
     if old_fd >= 0:
         # Where mounts are shared, letting go of ours would unmount the host's: they become slaves first.
-        mnt.mount_setattr(old_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, propagation=MS_SLAVE)
+        mnt.mount_setattr(old_fd, b"", mnt.AT_EMPTY_PATH | mnt.AT_RECURSIVE, propagation=mnt.MS_SLAVE)
         os.close(old_fd)
     mnt.umount2(".", mnt.MNT_DETACH)
     os.chdir("/")
     if kind := _OWN_PROPAGATION.get(text(args, "propagation")):
-        mnt.mount_setattr(child.root_fd, b"", AT_EMPTY_PATH, propagation=kind)
+        mnt.mount_setattr(child.root_fd, b"", mnt.AT_EMPTY_PATH, propagation=kind)
 
 
 def _change_root(child: Child, *, move: bool) -> None:
@@ -531,7 +371,7 @@ def _null_device(child: Child) -> int:
 
 def _empty_directory(child: Child) -> int:
     """Of the first one, where it is shown: a detached mount can be copied since Linux 6.15 alone."""
-    flags = OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | AT_EMPTY_PATH
+    flags = mnt.OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | mnt.AT_EMPTY_PATH
     if child.empty_fd >= 0:
         return mnt.open_tree(child.empty_fd, b"", flags)
     attributes = mnt.MOUNT_ATTR_RDONLY | mnt.MOUNT_ATTR_NOSUID | mnt.MOUNT_ATTR_NODEV | mnt.MOUNT_ATTR_NOEXEC
@@ -548,7 +388,9 @@ def path_mask(child: Child, args: Args) -> None:
     if _is_directory(target_fd):
         mount_fd = _empty_directory(child)
     else:
-        mount_fd = mnt.open_tree(_null_device(child), b"", OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)
+        mount_fd = mnt.open_tree(
+            _null_device(child), b"", mnt.OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | mnt.AT_EMPTY_PATH
+        )
     mnt.attach(mount_fd, target_fd)
     os.close(mount_fd)
     os.close(target_fd)
@@ -558,16 +400,18 @@ def path_readonly(child: Child, args: Args) -> None:
     target_fd = _pseudo(child, text(args, "path"))
     if target_fd is None:
         return
-    tree_fd = mnt.open_tree(target_fd, b"", OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE)
+    tree_fd = mnt.open_tree(
+        target_fd, b"", mnt.OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | mnt.AT_EMPTY_PATH | mnt.AT_RECURSIVE
+    )
     flags = mnt.MOUNT_ATTR_RDONLY | mnt.MOUNT_ATTR_NOSUID | mnt.MOUNT_ATTR_NODEV | mnt.MOUNT_ATTR_NOEXEC
-    mnt.mount_setattr(tree_fd, b"", AT_EMPTY_PATH | AT_RECURSIVE, attr_set=flags)
+    mnt.mount_setattr(tree_fd, b"", mnt.AT_EMPTY_PATH | mnt.AT_RECURSIVE, attr_set=flags)
     mnt.attach(tree_fd, target_fd)
     os.close(tree_fd)
     os.close(target_fd)
 
 
 def root_readonly(child: Child, args: Args) -> None:
-    mnt.mount_setattr(child.root_fd, b"", AT_EMPTY_PATH, attr_set=mnt.MOUNT_ATTR_RDONLY)
+    mnt.mount_setattr(child.root_fd, b"", mnt.AT_EMPTY_PATH, attr_set=mnt.MOUNT_ATTR_RDONLY)
 
 
 EXECUTORS = {
@@ -578,10 +422,6 @@ EXECUTORS = {
     "mount.layers": mount_layers,
     "mount.bind": mount_bind,
     "mount.cgroup": mount_cgroup,
-    "device.node": device_node,
-    "device.host": device_host,
-    "device.link": device_link,
-    "console.open": console_open,
     "cwd.make": cwd_make,
     "root.pivot": pivot,
     "path.mask": path_mask,

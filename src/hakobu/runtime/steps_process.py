@@ -20,9 +20,9 @@ from hakobu.kernel.openat2 import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLV
 from hakobu.kernel.procfs import sysctl_path, verify_procfs
 from hakobu.kernel.pty import make_controlling
 from hakobu.runtime import passwd
+from hakobu.runtime.arguments import number, text, texts
 from hakobu.runtime.child import Args, Child
 from hakobu.runtime.failure import ProgramNotFound
-from hakobu.runtime.steps_mount import number, text, texts
 
 NAMESPACES = {
     "mount": process.CLONE_NEWNS,

@@ -24,7 +24,8 @@ _BOTH = (
     "array", "builtins", "errno", "json", "json.decoder", "json.encoder", "os", "signal", "socket", "struct", "time",
     "hakobu.kernel.libc", "hakobu.kernel.netlink", "hakobu.kernel.process", "hakobu.kernel.rtnetlink",
     "hakobu.kernel.scm", "hakobu.runtime.failure", "hakobu.runtime.handshake", "hakobu.runtime.message",
-    "hakobu.runtime.shim.starter", "hakobu.runtime.steps_mount", "hakobu.runtime.steps_network", "hakobu.spec.plan",
+    "hakobu.runtime.arguments", "hakobu.runtime.shim.starter", "hakobu.runtime.steps_device",
+    "hakobu.runtime.steps_mount", "hakobu.runtime.steps_network", "hakobu.spec.plan",
     "hakobu.spec.step",
 )  # fmt: skip
 _MODULES: dict[Use, tuple[str, ...]] = {

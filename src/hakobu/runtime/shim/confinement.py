@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 from hakobu.kernel import cgroup
 from hakobu.kernel.cgroup.oom import OomWatch
+from hakobu.runtime.arguments import text
 from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.shim.held import OomCount
 from hakobu.runtime.shim.loop import IN, Loop
-from hakobu.runtime.steps_mount import text
 from hakobu.spec.resources import parse_resources
 from hakobu.spec.step import Json
 

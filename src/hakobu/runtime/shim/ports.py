@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from hakobu.runtime.arguments import number, text
 from hakobu.runtime.shim.held import HeldPorts
 from hakobu.runtime.shim.loop import HANGUP, IN, OUT, Loop
-from hakobu.runtime.steps_mount import number, text
 from hakobu.runtime.steps_network import Reserved, port_reserve
 from hakobu.spec.step import Json
 

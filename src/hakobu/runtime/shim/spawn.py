@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from hakobu.kernel import process
+from hakobu.runtime.arguments import text
 from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.handshake import HandshakeBroken, hear, receive, say
 from hakobu.runtime.message import steps_from_json
 from hakobu.runtime.shim.starter import Starter
-from hakobu.runtime.steps_mount import text
 from hakobu.spec.plan import Stdio
 from hakobu.spec.step import Json, Step
 

@@ -20,7 +20,8 @@ from contextlib import ExitStack
 
 from hakobu.kernel import process, scm
 from hakobu.runtime import child as child_process
-from hakobu.runtime import steps_mount, steps_network, steps_process
+from hakobu.runtime import steps_device, steps_mount, steps_network, steps_process
+from hakobu.runtime.arguments import number, text, texts
 from hakobu.runtime.child import Args, Executor
 from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.handshake import say
@@ -30,7 +31,6 @@ from hakobu.runtime.message import plan_from_json
 from hakobu.runtime.shim import ahead
 from hakobu.runtime.shim.confinement import Confinement
 from hakobu.runtime.shim.loop import Loop
-from hakobu.runtime.steps_mount import number, text, texts
 from hakobu.runtime.steps_process import NAMESPACES
 from hakobu.spec.plan import Plan
 from hakobu.spec.resources import DEFAULT_DEVICE_RULES, Resources, parse_resources
@@ -51,6 +51,7 @@ def _network(name: str) -> Executor:
 
 CHILD_EXECUTORS: dict[str, Executor] = {
     **steps_mount.EXECUTORS,
+    **steps_device.EXECUTORS,
     **steps_process.EXECUTORS,
     **HOOK_EXECUTORS,
     **{name: _network(name) for name in steps_network.CHILD},

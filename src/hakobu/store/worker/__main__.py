@@ -30,7 +30,6 @@ _CAPABILITIES = (
     "CAP_SYS_ADMIN",  # trusted.overlay.* attributes, and mounting a stopped container's root for a walk
 )
 _KEPT_BYTES = 32 << 20  # the blocks of a bulk job, over and over; a worker without work ends soon
-_MS_REC_PRIVATE = 1 << 14 | 1 << 18
 
 
 def confine() -> None:
@@ -42,7 +41,7 @@ def confine() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     if os.geteuid() == 0:
         process.unshare(process.CLONE_NEWNS)
-        mount.mount(None, "/", None, _MS_REC_PRIVATE)
+        mount.mount(None, "/", None, mount.MS_REC | mount.MS_PRIVATE)
         keep = capability.mask(_CAPABILITIES) & capability.held()
         capability.drop_bounding(keep)
         capability.capset(keep, keep, 0)
