@@ -6,6 +6,7 @@ Ends with 1 where a goal is missed or a row could not be measured.
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,7 @@ def main(argv: list[str]) -> int:
     if os.geteuid() != 0:
         print("the bench starts engines: run it as root", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # or the engines would outlive the bench
     machine = _machine()
     print("; ".join(f"{key} {value}" for key, value in machine.items()), flush=True)
     with (
