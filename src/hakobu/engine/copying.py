@@ -12,6 +12,7 @@ from typing import Any, cast
 from hakobu.engine.records import Records
 from hakobu.engine.roots import ContainerRoots
 from hakobu.engine.services import Archive, Change, ContainerSize, PathStat
+from hakobu.engine.thread import in_own_thread
 from hakobu.errors import HakobuError, Kind
 from hakobu.runtime.defaults import INIT_LAYER
 from hakobu.runtime.passwd import resolve
@@ -49,16 +50,14 @@ class Copier:
             return {}, (await self._runtime.root(container.id),)
         return {"overlay": await asyncio.to_thread(self._roots.overlay, current)}, ()
 
-    async def _work(self, container: Container, job: str, args: "dict[str, object]", *first: int) -> object:
+    async def stat(self, container: Container, path: str) -> PathStat:
         where, fds = await self._root(container)
         try:
-            return await asyncio.to_thread(self._stores.pool.run, job, {**where, **args}, (*first, *fds))
+            args = {**where, "path": _absolute(path)}
+            facts = cast("dict[str, Any] | None", await asyncio.to_thread(self._stores.pool.run, "stat", args, fds))
         finally:
             for fd in fds:
                 os.close(fd)
-
-    async def stat(self, container: Container, path: str) -> PathStat:
-        facts = cast("dict[str, Any] | None", await self._work(container, "stat", {"path": _absolute(path)}))
         if facts is None:
             raise NoSuchPath(container.name, path)
         name = os.path.basename(_absolute(path).rstrip("/")) or "/"
@@ -81,7 +80,7 @@ class Copier:
     def _packing(self, args: "dict[str, object]", fds: Sequence[int], stat: PathStat | None = None) -> Archive:
         async def send(outlet: Outlet) -> None:
             told = {**args, "chunked": outlet.chunked}
-            await asyncio.to_thread(self._stores.pool.run, "pack-tree", told, (outlet.fd, *fds))
+            await in_own_thread(self._stores.pool.run, "pack-tree", told, (outlet.fd, *fds), paced=True)
 
         def close() -> None:
             for fd in fds:
@@ -101,7 +100,12 @@ class Copier:
             "owner": await self._owner(container) if copy_owner else None,
         }
         self._refuse_read_only(container, path)
-        await self._work(container, "apply", args, *upload.fds)
+        where, fds = await self._root(container)
+        try:
+            await in_own_thread(self._stores.pool.run, "apply", {**where, **args}, (*upload.fds, *fds), paced=True)
+        finally:
+            for fd in fds:
+                os.close(fd)
 
     def _refuse_read_only(self, container: Container, path: str) -> None:
         inside = os.path.normpath(_absolute(path))

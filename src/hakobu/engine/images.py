@@ -19,6 +19,7 @@ from hakobu.engine.listing import check_filters, has_labels
 from hakobu.engine.platforms import image_for, manifests_of, target_of
 from hakobu.engine.records import Records
 from hakobu.engine.services import Archive, Events, Filters, Image, ImageChange, Progress
+from hakobu.engine.thread import in_own_thread
 from hakobu.engine.when import parse_when_ns
 from hakobu.errors import HakobuError, Invalid
 from hakobu.spec.digest import Digest, is_digest
@@ -193,7 +194,7 @@ class ImageService:
 
         try:
             wanted = Platform.parse(platform) if platform else None
-            loaded = await asyncio.to_thread(self._stores.archives.load, upload.fds, told, wanted)
+            loaded = await in_own_thread(self._stores.archives.load, upload.fds, told, wanted)
         finally:
             await self._collector.collect_owed()
         lines: list[str] = []
@@ -213,7 +214,7 @@ class ImageService:
         wanted = [(record, tuple(names)) for record, names in chosen.values()]
 
         async def send(outlet: Outlet) -> None:
-            await asyncio.to_thread(self._stores.archives.save, wanted, outlet, whole=not platform)
+            await in_own_thread(self._stores.archives.save, wanted, outlet, whole=not platform)
 
         return Archive(send, lambda: None)
 
@@ -236,7 +237,7 @@ class ImageService:
 
     async def _import(self, upload: Upload, message: str, changes: Sequence[str], platform: str) -> str:
         args = {"oci_dir": self._stores.content.directory, "snapshots_dir": self._stores.snapshots.directory}
-        facts = await asyncio.to_thread(self._stores.pool.run, "unpack", args, upload.fds)
+        facts = await in_own_thread(self._stores.pool.run, "unpack", args, upload.fds, paced=True)
         diff_id = Digest.parse(facts["diff_id"])
         self._stores.snapshots.add_layer(LayerFacts(facts["directory"], diff_id, facts["size"]))
         created = format_timestamp(time.time_ns())

@@ -91,7 +91,7 @@ class Archives:
             "snapshots_dir": self._snapshots.directory,
             "known": self._known_blobs(),
         }
-        found = self._pool.run("load", args, fds, on_progress)
+        found = self._pool.run("load", args, fds, on_progress, paced=True)
         layers = cast("dict[str, dict[str, Any]]", found["layers"])
         for facts in layers.values():
             if "directory" in facts:
@@ -184,7 +184,7 @@ class Archives:
         ]
         directories = ["blobs", "blobs/sha256"]
         args = {"directories": directories, "files": files, "chunked": outlet.chunked}
-        self._pool.run("save", args, (outlet.fd,))
+        self._pool.run("save", args, (outlet.fd,), paced=True)
 
     def _index(self, image: ImageRecord) -> Descriptor | None:
         """The index the image came through, where it still lists the image's manifest."""

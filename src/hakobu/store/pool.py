@@ -1,5 +1,8 @@
 """Workers from the daemon's side: started when needed, kept warm for a moment, at most one a core.
 
+Those whose pace a client sets, because they read from its socket or write to it, have places of their own: a client
+that stands still holds back nobody else's work.
+
 Synchronous; called from threads. A job that is abandoned (its thread was told to stop, or the worker died) ends
 the worker with it: nothing half-done goes on in the background.
 """
@@ -39,11 +42,16 @@ class _Worker:
     idle_since_s: float = 0.0
 
 
+PACED = 16
+"""How many clients may be sending or taking archives at once; the next ones wait."""
+
+
 class WorkerPool:
     """`run` blocks until the job is done."""
 
     def __init__(self, size: int = 0) -> None:
         self._slots = threading.BoundedSemaphore(size or max(2, os.cpu_count() or 1))
+        self._paced = threading.BoundedSemaphore(PACED)
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -56,8 +64,11 @@ class WorkerPool:
         args: Mapping[str, Any],
         fds: Sequence[int] = (),
         on_progress: Callable[[Any], None] | None = None,
+        *,
+        paced: bool = False,
     ) -> Any:
-        with self._slots:
+        """`paced` by a client at the other end of one of the descriptors."""
+        with self._paced if paced else self._slots:
             worker = self._take()
             try:
                 scm.send(worker.sock, json.dumps({"job": job, "args": args}).encode(), fds)

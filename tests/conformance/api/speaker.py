@@ -85,6 +85,14 @@ class Speaker:
         status, _, raw = self.call(method, target, body)
         return status, json.loads(raw)["message"] if raw else ""
 
+    def raw(self, data: bytes) -> socket.socket:
+        """A connection on which these bytes were sent; the rest is the caller's."""
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(60)
+        sock.connect(self.path)
+        sock.sendall(data)
+        return sock
+
     def hijack(self, target: str, body: Any = None, *, upgrade: bool = True) -> Hijacked:
         raw = json.dumps(body).encode() if body is not None else b""
         lines = [f"POST /v{self.version}{target} HTTP/1.1", "Host: docker", f"Content-Length: {len(raw)}"]
@@ -92,10 +100,7 @@ class Speaker:
             lines.append("Content-Type: application/json")
         if upgrade:
             lines += ["Connection: Upgrade", "Upgrade: tcp"]
-        sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(60)
-        sock.connect(self.path)
-        sock.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
+        sock = self.raw("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
         data = b""
         while b"\r\n\r\n" not in data:
             part = sock.recv(4096)

@@ -6,6 +6,7 @@ import json
 import os
 import tarfile
 import time
+from contextlib import ExitStack
 
 import pytest
 from tests.conformance.api.speaker import Speaker, split_frames
@@ -160,6 +161,23 @@ def tar_of(name: str, data: bytes) -> bytes:
         info.size = len(data)
         tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+def test_clients_that_stand_still_hold_nobody_back(api: Speaker):
+    """Ten that take nothing of what they asked for, and five that send half of what they announced."""
+    container = api.create("true")
+    assert api.call("PUT", f"/containers/{container}/archive?path=/tmp", tar_of("f", bytes(8 << 20)))[0] == 200
+    asked = f"/containers/{container}/archive?path=/tmp"
+    with ExitStack() as stack:
+        for _ in range(10):
+            still = stack.enter_context(api.raw(f"GET {asked}/f HTTP/1.1\r\nHost: x\r\n\r\n".encode()))
+            assert still.recv(15) == b"HTTP/1.1 200 OK"
+        for _ in range(5):
+            head = f"PUT {asked} HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n".encode()
+            stack.enter_context(api.raw(head + tar_of("g", bytes(8 << 20))[:100_000]))
+        assert api.call("HEAD", f"{asked}/f")[0] == 200
+        assert api.call("GET", f"/containers/{api.create('true')}/archive?path=/etc/passwd")[0] == 200
+        assert api.call("GET", "/system/df")[0] == 200
 
 
 def test_archive_in_stat_and_out(api: Speaker):
