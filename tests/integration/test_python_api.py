@@ -68,6 +68,22 @@ def test_a_container_is_removed_whatever_happens(engine):
                 container.wait_ready()
 
 
+def test_input_is_sent_while_output_is_read(engine, tmp_path):
+    """More of both than all buffers in between hold: whoever sends all before reading waits for ever."""
+    data = os.urandom(4 << 20)
+    (tmp_path / "data").write_bytes(data)
+    with Engine(engine.url) as client, client.run("busybox", ["sleep", "600"]) as container:
+        hexed = container.exec(["hexdump", "-v", "-e", '1/1 "%02x"'], stdin=data)
+        assert (hexed.exit_code, hexed.stdout == data.hex(), hexed.stderr) == (0, True, "")
+        assert container.exec(["true"], stdin=data).exit_code == 0
+        argv = ["-m", "hakobu.cli.main", "exec", "-i", container.id, "hexdump", "-v", "-e", '1/1 "%02x"']
+        with (tmp_path / "data").open("rb") as file:
+            done = subprocess.run(
+                [sys.executable, *argv], stdin=file, env={**os.environ, "HAKOBU_HOST": engine.url}, capture_output=True
+            )
+        assert (done.returncode, done.stdout.decode() == data.hex(), done.stderr) == (0, True, b"")
+
+
 def test_a_stream_that_is_left_ends_its_thread(engine):
     """Events never end by themselves: leaving the loop must free the thread that waits for the next one."""
 

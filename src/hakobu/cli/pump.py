@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from hakobu.cli.session import STDERR_FD, STDIN_FD, STDOUT_FD, write_all
+from hakobu.client.exchange import exchange
 from hakobu.client.frame import STDERR, Demultiplexer
 
 TYPE_CHECKING = False
@@ -56,54 +57,25 @@ def pump(
     if not stdin:
         # As docker's client does: the engine learns at once that nothing will come.
         stream.half_close()
-        while data := _received(stream):
+        while data := stream.recv():
             write(data)
         return
-    _both_ways(stream, write, keys)
+    exchange(stream, write, lambda: _read_stdin(stream, keys), STDIN_FD)
 
 
-def _received(stream: Hijacked) -> bytes:
-    try:
-        return stream.recv()
-    except ConnectionResetError:
-        return b""
-
-
-def _both_ways(stream: Hijacked, write: Callable[[bytes], None], keys: DetachKeys | None) -> None:
-    import select
-
-    if stream.rest:
-        write(stream.recv())
-    poll = select.poll()
-    poll.register(stream.fileno(), select.POLLIN)
-    poll.register(STDIN_FD, select.POLLIN)
-    while True:
-        ready = dict(poll.poll())
-        if stream.fileno() in ready:
-            data = _received(stream)
-            if not data:
-                return
-            write(data)
-        if STDIN_FD in ready and not _send_stdin(stream, keys):
-            poll.unregister(STDIN_FD)
-
-
-def _send_stdin(stream: Hijacked, keys: DetachKeys | None) -> bool:
-    """One piece of stdin; False when there is no more of it, or nobody to take it."""
+def _read_stdin(stream: Hijacked, keys: DetachKeys | None) -> bytes | None:
+    """One piece of stdin, None at its end. Detached when the keys were typed, what came before them being sent."""
     try:
         data = os.read(STDIN_FD, _READ_BYTES)
     except OSError:
-        data = b""
-    if not data:
-        stream.half_close()
-        return False
-    detached = False
-    if keys is not None:
-        data, detached = keys.feed(data)
-    try:
-        stream.send(data)
-    except OSError:
-        return False
+        return None
+    if not data or keys is None:
+        return data or None
+    data, detached = keys.feed(data)
     if detached:
+        try:
+            stream.send(data)
+        except OSError:
+            pass  # nobody takes it any more
         raise Detached
-    return True
+    return data

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from io import BytesIO
 
 from hakobu.client.codec import object_of
 from hakobu.client.error import ClientError, EngineError
-from hakobu.client.frame import STDERR
-from hakobu.client.output import lines, pieces
+from hakobu.client.exchange import exchange
+from hakobu.client.frame import STDERR, Demultiplexer
+from hakobu.client.output import lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     Ports: TypeAlias = Mapping[int | str, int | tuple[str, int] | None]
 
 _PAUSE_S = 0.1
+_PIECE_BYTES = 64 * 1024
 
 
 class NotReady(ClientError):
@@ -131,12 +134,14 @@ class RunningContainer:
         exec_id = execs.create(self.id, config)
         stream = execs.start(exec_id)
         try:
-            if stdin is not None:
-                stream.send(stdin)
-            stream.half_close()
             out, err = bytearray(), bytearray()
-            for number, data in pieces(stream):
-                (err if number == STDERR else out).extend(data)
+            frames, given = Demultiplexer(), BytesIO(stdin or b"")
+
+            def keep(received: bytes) -> None:
+                for number, data in frames.feed(received):
+                    (err if number == STDERR else out).extend(data)
+
+            exchange(stream, keep, lambda: given.read(_PIECE_BYTES) or None)
         finally:
             stream.close()
         code = int(execs.inspect(exec_id)["ExitCode"])

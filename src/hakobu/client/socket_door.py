@@ -105,6 +105,20 @@ def half_close(sock: Socket) -> None:
         pass
 
 
+def send_some(sock: Socket, data: bytes | memoryview) -> int:
+    """As many bytes as the connection takes without waiting, perhaps none; OSError where nobody takes them."""
+    sock.setblocking(False)
+    try:
+        return sock.send(data)
+    except OSError as e:
+        # TLS has its own words for it; by name, for `ssl` is not imported where it is not used.
+        if isinstance(e, BlockingIOError) or type(e).__name__ in ("SSLWantReadError", "SSLWantWriteError"):
+            return 0
+        raise
+    finally:
+        sock.setblocking(True)
+
+
 def break_off(sock: Socket) -> None:
     """Ends both directions and closes: a thread that waits in recv(2) comes back, as it would not by close(2) alone."""
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from hakobu.client import codec
 from hakobu.client.error import CannotConnect, ClientError, EngineError
 from hakobu.client.http1 import END_OF_CHUNKS, Head, ProtocolError, Reader, encode_chunk, encode_request
-from hakobu.client.socket_door import connect, half_close
+from hakobu.client.socket_door import connect, half_close, send_some
 from hakobu.client.url import target
 
 TYPE_CHECKING = False
@@ -163,14 +163,21 @@ class Hijacked:
         self.content_type = content_type
 
     def recv(self, size: int = _RECEIVE_BYTES) -> bytes:
-        """Received bytes; empty at the end of the stream."""
+        """Received bytes; empty at the end of the stream, also of one that closed with our bytes unread."""
         if self.rest:
             data, self.rest = self.rest, b""
             return data
-        return self.sock.recv(size)
+        try:
+            return self.sock.recv(size)
+        except ConnectionResetError:
+            return b""
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
+
+    def send_some(self, data: bytes | memoryview) -> int:
+        """As many bytes as are taken without waiting: who also has to read must not wait in `send`."""
+        return send_some(self.sock, data)
 
     def half_close(self) -> None:
         """Ends the container's stdin; output keeps coming."""

@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import select
 import signal
 import sys
 import termios
 import tty
 from collections.abc import Callable, Generator
 
+from hakobu.client.exchange import exchange
 from hakobu.client.frame import STDERR, Demultiplexer
 from hakobu.client.transport import Hijacked
 
@@ -49,39 +49,14 @@ def on_resize(call: Callable[[int, int], None]) -> None:
 def pump(stream: Hijacked, *, has_tty: bool) -> None:
     """Both ways until the output ends; the end of stdin ends that direction only."""
     frames = None if has_tty else Demultiplexer()
-    poll = select.poll()
-    poll.register(stream.fileno(), select.POLLIN)
-    poll.register(0, select.POLLIN)
-    if stream.rest:
-        _write(stream.recv(), frames)
-    while True:
-        ready = dict(poll.poll())
-        if stream.fileno() in ready:
-            data = _receive(stream)
-            if not data:
-                return
-            _write(data, frames)
-        if 0 in ready and not _send_stdin(stream):
-            poll.unregister(0)
+    exchange(stream, lambda data: _write(data, frames), _read_stdin, 0)
 
 
-def _receive(stream: Hijacked) -> bytes:
+def _read_stdin() -> bytes | None:
     try:
-        return stream.recv()
-    except ConnectionResetError:
-        return b""
-
-
-def _send_stdin(stream: Hijacked) -> bool:
-    try:
-        data = os.read(0, _READ_BYTES)
-        if data:
-            stream.send(data)
+        return os.read(0, _READ_BYTES) or None
     except OSError:
-        data = b""
-    if not data:
-        stream.half_close()
-    return bool(data)
+        return None
 
 
 def _write(data: bytes, frames: Demultiplexer | None) -> None:

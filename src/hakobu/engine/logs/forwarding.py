@@ -9,7 +9,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 
 from hakobu.engine.logs.drivers import FORWARDING, ReceiverRefused, address, details, expand_tag, facts, parse_bool
@@ -40,11 +41,10 @@ class Forwarding:
         self._served: dict[str, Container] = {}
         self._asked: dict[int, asyncio.Future[str]] = {}
         self._number = 0
-        self._pid = 0
         self._writer: asyncio.StreamWriter | None = None
         self._hearing: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
-        self._tasks: set[asyncio.Task[str]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, container: Container, *, check: bool = True) -> None:
         """Before the container runs; raises `ReceiverRefused` where its receiver does not answer."""
@@ -63,9 +63,16 @@ class Forwarding:
         """The container is removed: what it still has to say is sent, and its log is let go of."""
         if self._served.pop(container_id, None) is None or self._writer is None:
             return
-        task = asyncio.get_running_loop().create_task(self._ask({"op": "finish", "container": container_id}))
+        self._keep(self._finish(container_id))
+
+    def _keep(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _finish(self, container_id: str) -> None:
+        with suppress(ForwarderEnded):
+            await self._ask({"op": "finish", "container": container_id})
 
     async def adopt(self, containers: Iterable[Container]) -> None:
         """What containers of an earlier daemon or process have to say, those included that have ended."""
@@ -81,7 +88,6 @@ class Forwarding:
         self._served.clear()
         if self._writer is not None:
             self._writer.close()
-            await asyncio.to_thread(os.waitpid, self._pid, 0)
         if self._hearing is not None:
             await asyncio.gather(self._hearing, return_exceptions=True)
 
@@ -121,18 +127,19 @@ class Forwarding:
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._pid = _spawn(theirs.fileno())
+            pid = _spawn(theirs.fileno())
         ours.setblocking(False)
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
-        self._hearing = asyncio.get_running_loop().create_task(self._hear(reader, self._pid))
+        self._hearing = asyncio.create_task(self._hear(reader, self._writer, pid))
 
-    async def _hear(self, reader: asyncio.StreamReader, pid: int) -> None:
-        while line := await reader.readline():
-            told = json.loads(line)
-            if (answer := self._asked.pop(told["re"], None)) is not None and not answer.done():
-                answer.set_result(told["error"])
-        if not self._served and self._writer is not None and self._writer.is_closing():
-            return  # the daemon ends
+    async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pid: int) -> None:
+        """From one process's beginning to its end, whoever brought that about."""
+        with suppress(ConnectionError):  # what was written to a process that had just ended
+            while line := await reader.readline():
+                told = json.loads(line)
+                if (answer := self._asked.pop(told["re"], None)) is not None and not answer.done():
+                    answer.set_result(told["error"])
+        writer.close()
         await asyncio.to_thread(os.waitpid, pid, 0)
         self._writer = None
         for answer in self._asked.values():
@@ -141,8 +148,13 @@ class Forwarding:
         self._asked.clear()
         if self._served:
             _log.error("the process that sends logs has ended and is started again")
-            await asyncio.sleep(RESTART_S)
-            await self.adopt(tuple(self._served.values()))
+            self._keep(self._begin_again())
+
+    async def _begin_again(self) -> None:
+        await asyncio.sleep(RESTART_S)
+        for container_id in tuple(self._served):
+            if (container := self._served.get(container_id)) is not None:  # it may go while another begins
+                await self.adopt((container,))
 
 
 def _spawn(control_fd: int) -> int:
