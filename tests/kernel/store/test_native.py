@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hakobu.errors import HakobuError
 from hakobu.kernel import mount, overlay, overlay_place
 from hakobu.store.layers import native
+from hakobu.store.layers.apply import ApplyOptions
 from hakobu.store.layers.changes import ADDED, CHANGED, DELETED, changes
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners and overlayfs's attributes need root")
@@ -76,6 +78,23 @@ def test_what_changed_is_found(tmp_path: Path, layers: tuple[str, ...], merged: 
         ]  # fmt: skip
     assert (tmp_path / "upper/etc/passwd").read_text() == "newer"
     assert stat.S_IMODE((tmp_path / "upper/opt").stat().st_mode) == 0o700
+
+
+def test_what_cannot_be_copied_whole_is_an_error(tmp_path: Path) -> None:
+    """Neither the process that reads the tree nor a descriptor stays."""
+    (tmp_path / "target").mkdir()
+    (tmp_path / "file").write_text("x")
+    source_fd, target_fd = os.open(tmp_path / "file", os.O_RDONLY), os.open(tmp_path / "target", os.O_RDONLY)
+    try:
+        before = os.listdir("/proc/self/fd")
+        with pytest.raises(HakobuError, match="not whole"):
+            native.copy(source_fd, target_fd, ApplyOptions())
+        assert os.listdir("/proc/self/fd") == before
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+    finally:
+        os.close(source_fd)
+        os.close(target_fd)
 
 
 def test_a_link_in_the_tree_leads_nowhere(tmp_path: Path, merged: Path) -> None:

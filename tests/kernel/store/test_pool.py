@@ -9,7 +9,7 @@ import pytest
 
 from hakobu.daemon.tidying import Tidying
 from hakobu.engine.background import Background
-from hakobu.store.pool import WorkerPool
+from hakobu.store.pool import WorkerFailed, WorkerPool
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a worker confines itself with root's capabilities")
 
@@ -34,6 +34,34 @@ def test_jobs_that_follow_each_other_share_a_worker() -> None:
     finally:
         pool.close()
     assert not workers()
+
+
+def test_a_job_leaves_nothing_open_in_its_worker(tmp_path: Path) -> None:
+    """Also one that found nothing, or whose taker has left: a descriptor would keep a container's mounts."""
+    tree, target = tmp_path / "tree", tmp_path / "target"
+    (tree / "folder").mkdir(parents=True)
+    target.mkdir()
+    (tree / "folder/file").write_bytes(bytes(1 << 20))
+    pool = WorkerPool()
+    tree_fd = os.open(tree, os.O_PATH)
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    try:
+        job(pool)
+        (worker,) = workers()
+        before = sorted(os.listdir(f"/proc/{worker}/fd"))
+        assert pool.run("stat", {"path": "/nothing"}, [tree_fd]) is None
+        assert pool.run("copy-tree", {"path": "/nothing", "target": str(target)}, [tree_fd]) is False
+        assert pool.run("copy-tree", {"path": "/folder", "target": str(target)}, [tree_fd]) is True
+        assert os.listdir(target) == ["file"]
+        with pytest.raises(WorkerFailed, match="broken pipe"):
+            pool.run("pack-tree", {"path": "/folder", "name": "folder", "chunked": False}, [write_fd, tree_fd])
+        assert workers() == {worker}
+        assert sorted(os.listdir(f"/proc/{worker}/fd")) == before
+    finally:
+        os.close(tree_fd)
+        os.close(write_fd)
+        pool.close()
 
 
 def test_an_idle_worker_goes_when_nobody_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

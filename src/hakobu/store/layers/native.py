@@ -15,6 +15,7 @@ import shutil
 import stat
 from contextlib import closing
 
+from hakobu.errors import HakobuError
 from hakobu.store.archive.reader import TarReader
 from hakobu.store.archive.writer import TarWriter
 from hakobu.store.layers.apply import Applier, ApplyOptions
@@ -62,10 +63,16 @@ def copy(source_fd: int, target_fd: int, options: ApplyOptions, *, whiteouts: bo
         finally:
             os._exit(1)
     os.close(write_fd)
-    with closing(Feed(read_fd)) as feed, Stream(iter(feed), halt=feed.stop) as stream:
-        Applier(target_fd, options).apply(TarReader(stream))
-    os.close(read_fd)
-    os.waitpid(pid, 0)
+    try:
+        with closing(Feed(read_fd)) as feed, Stream(iter(feed), halt=feed.stop) as stream:
+            Applier(target_fd, options).apply(TarReader(stream))
+            stream.drain()
+    finally:
+        # Before the wait: a writer that nobody reads from any more must not wait for a reader.
+        os.close(read_fd)
+        _, status = os.waitpid(pid, 0)
+    if status:
+        raise HakobuError("a tree could not be read to its end, and the copy is not whole")
     os.fchown(target_fd, info.st_uid, info.st_gid)
     os.fchmod(target_fd, info.st_mode & 0o7777)
 

@@ -37,7 +37,17 @@ Job = Callable[[Args, Sequence[int], Progress], object]
 RootedJob = Callable[[int, Args, Sequence[int], Progress], object]
 
 
+_FOLDER = os.O_PATH | os.O_DIRECTORY
 _WHOLE_TREE = mount.OPEN_TREE_CLONE | mount.OPEN_TREE_CLOEXEC | mount.AT_RECURSIVE | mount.AT_EMPTY_PATH
+
+
+@contextmanager
+def _closing(fd: int) -> Generator[int, None, None]:
+    """Closed behind the block: what a warm worker keeps open would keep a mount of its jobs, too."""
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 @contextmanager
@@ -168,7 +178,7 @@ def apply_archive(root_fd: int, args: Args, fds: Sequence[int], progress: Progre
         keep_directories=bool(args["no_overwrite_dir_non_dir"]),
         owner=tuple(args["owner"]) if args.get("owner") else None,
     )
-    target_fd = open_in(root_fd, args["path"], os.O_PATH | os.O_DIRECTORY)
+    target_fd = open_in(root_fd, args["path"], _FOLDER)
     try:
         with closing(Feed(*fds[:2])) as feed, Stream(iter(feed), halt=feed.stop) as stream:
             Applier(target_fd, options).apply(TarReader(stream))
@@ -184,17 +194,15 @@ def pack_tree(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) 
         writer = TarWriter(sink.write, sink.file, seconds=True)
         packer = Packer(writer, one_device=bool(args.get("one_device")), skip=_skip(args))
         path, name = args["path"], os.fsencode(args["name"])
-        parent_fd = open_in(root_fd, os.path.dirname(path.rstrip("/")) or "/", os.O_PATH | os.O_DIRECTORY)
         base = os.path.basename(path.rstrip("/"))
-        try:
-            fd = os.open(base or ".", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+        with (
+            _closing(open_in(root_fd, os.path.dirname(path.rstrip("/")) or "/", _FOLDER)) as parent_fd,
+            _closing(os.open(base or ".", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)) as fd,
+        ):
             if stat.S_ISDIR(os.fstat(fd).st_mode):
                 packer.tree(fd, name)
             else:
                 packer.file(parent_fd, base, name)
-            os.close(fd)
-        finally:
-            os.close(parent_fd)
         writer.close()
     return None
 
@@ -268,13 +276,15 @@ def copy_tree(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) 
 
     The source is resolved inside the root (CVE-2022-23648); the target is the engine's own.
     """
-    target_fd = os.open(args["target"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        source_fd = open_in(root_fd, args["path"], os.O_PATH | os.O_DIRECTORY)
+        source_fd = open_in(root_fd, args["path"], _FOLDER)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    native.copy(source_fd, target_fd, ApplyOptions())
-    os.close(target_fd)
+    with (
+        _closing(source_fd),
+        _closing(os.open(args["target"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)) as target_fd,
+    ):
+        native.copy(source_fd, target_fd, ApplyOptions())
     return True
 
 
@@ -294,17 +304,15 @@ def native_changes(args: Args, fds: Sequence[int], progress: Progress) -> object
 def stat_path(root_fd: int, args: Args, fds: Sequence[int], progress: Progress) -> object:
     """Of the very path, its last component not followed; None where there is nothing."""
     path = args["path"].rstrip("/") or "/"
+    name = os.path.basename(path) or "."
     try:
-        parent_fd = open_in(root_fd, os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
-        name = os.path.basename(path) or "."
-        info = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
-        is_link = stat.S_ISLNK(info.st_mode)
-        target = os.readlink(name, dir_fd=parent_fd) if is_link else ""
+        with _closing(open_in(root_fd, os.path.dirname(path), _FOLDER)) as parent_fd:
+            info = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
+            is_link = stat.S_ISLNK(info.st_mode)
+            target = os.readlink(name, dir_fd=parent_fd) if is_link else ""
         if args["path"].endswith("/") and is_link:
-            followed = open_in(root_fd, path)
-            info = os.fstat(followed)
-            os.close(followed)
-        os.close(parent_fd)
+            with _closing(open_in(root_fd, path)) as followed_fd:
+                info = os.fstat(followed_fd)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return {"mode": info.st_mode, "size": info.st_size, "mtime_ns": info.st_mtime_ns, "link": target}
