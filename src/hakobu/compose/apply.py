@@ -4,39 +4,33 @@ The first failure of a wave ends the plan when the wave's other actions are done
 carries the project's labels, so the next `up` or `down` finds it.
 """
 
-import contextlib
 import os
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from hakobu.client.credential import read_config, registry_auth
 from hakobu.client.endpoint import docker_config_dir
 from hakobu.client.engine import Engine
 from hakobu.client.error import ClientError, EngineError
 from hakobu.client.progress import finish
-from hakobu.compose import label
-from hakobu.compose.body import Wanted, container_body, endpoints, has_owner, network_body, volume_body
+from hakobu.compose.body import network_body, volume_body
 from hakobu.compose.bootstrap import bootstrap_image
-from hakobu.compose.change import changes
 from hakobu.compose.condition import condition_word
 from hakobu.compose.failure import ActionFailed
-from hakobu.compose.file_archive import file_archive
 from hakobu.compose.hook import run_in
 from hakobu.compose.image_name import registry_host, split_reference
 from hakobu.compose.label import container_name
+from hakobu.compose.maker import Maker
 from hakobu.compose.model.dependency import HEALTHY
 from hakobu.compose.model.hook import Hook
-from hakobu.compose.model.project import FileObject, Project
+from hakobu.compose.model.project import Project
 from hakobu.compose.model.service import Service
-from hakobu.compose.observed import Observed, image_id
-from hakobu.compose.plan import CONFIG_CHANGED, Action, Kind, Plan, Wave
+from hakobu.compose.observed import Observed
+from hakobu.compose.plan import Action, Kind, Plan, Wave
 from hakobu.compose.progress import WORDS, Progress
-from hakobu.spec.step import Json
 
 _WIDTH = 8
 _POLL_S = (0.05, 0.1, 0.2, 0.5)
@@ -61,7 +55,7 @@ class ApplyOptions:
 
 
 class Applier:
-    """Executes plans for one project; `on_created` is told of each container before anything is started."""
+    """Executes plans for one project; those that make nothing need no `project`, its files."""
 
     def __init__(
         self,
@@ -76,8 +70,12 @@ class Applier:
         self._progress = progress
         self._project = project
         self._options = options or ApplyOptions()
-        self._ids = {(c.service, c.number): c.id for c in (observed.containers if observed else ()) if not c.oneoff}
-        self._images = dict(observed.images) if observed else {}
+        self._known_maker = (
+            Maker(engine, project, observed or Observed(), renew_volumes=self._options.renew_volumes)
+            if project
+            else None
+        )
+        self._ids = self._known_maker.ids if self._known_maker else {}
         self._lock = threading.Lock()
         self._pre_started: set[tuple[str, int, int]] = set()
         self._table: dict[Kind, Callable[[Action], None]] = {
@@ -101,10 +99,6 @@ class Applier:
             Kind.REMOVE_IMAGE: self._remove_image,
         }
 
-    def ids(self) -> dict[tuple[str, int], str]:
-        """The containers known so far, by service and number."""
-        return dict(self._ids)
-
     def run(self, plan: Plan) -> None:
         for wave in plan:
             self._run_wave(wave)
@@ -127,6 +121,11 @@ class Applier:
     def project(self) -> Project:
         assert self._project is not None, "an action that needs the files was planned without them"
         return self._project
+
+    @property
+    def _maker(self) -> Maker:
+        assert self._known_maker is not None, "an action that needs the files was planned without them"
+        return self._known_maker
 
     def _pull(self, action: Action) -> None:
         service = self.project.service(action.service)
@@ -172,134 +171,8 @@ class Applier:
 
     def _create(self, action: Action) -> None:
         self._progress.tell(action, "Creating")
-        self._ids[action.service, action.number] = self._create_container(action, action.name)
+        self._ids[action.service, action.number] = self._maker.create(action, action.name)
         self._progress.tell(action, "Created")
-
-    def _create_container(self, action: Action, name: str, *, replaces: str = "") -> str:
-        service = self.project.service(action.service)
-        image = self.project.image_of(service)
-        if image not in self._images:
-            self._images[image] = image_id(self._engine, image)
-        if not self._images[image]:
-            raise ActionFailed(f"No such image: {image}", hint="pull it, or leave pull_policy at missing")
-        wanted = self._wanted(action, replaces)
-        answer = self._engine.containers.create(container_body(wanted), name=name, platform=service.platform)
-        created = str(answer["Id"])
-        self._connect_rest(created, wanted)
-        self._put_files(created, service)
-        return created
-
-    def _wanted(self, action: Action, replaces: str = "") -> Wanted:
-        service = self.project.service(action.service)
-        return Wanted(
-            project=self.project,
-            service=service,
-            number=action.number,
-            name=container_name(self.project.name, service, action.number),
-            image_id=self._images.get(self.project.image_of(service), ""),
-            replaces=replaces,
-            inherited=action.container.anonymous if action.container and not self._options.renew_volumes else {},
-            container_of=self._container_of,
-            names_of=self._names_of,
-            socket=self._engine.endpoint.url.removeprefix("unix://"),
-            read_file=self._read_file,
-            all_networks=self._engine.transport.at_least("1.44"),
-        )
-
-    def body_of(self, action: Action) -> dict[str, Json]:
-        """The create body an action would send; whose namespace it shares is told by name where it is not made yet."""
-        wanted = self._wanted(action)
-        names = {service: f"{self.project.name}-{service}-1" for service in self.project.services}
-        names |= {service: id_ for (service, _), id_ in self._ids.items()}
-        return container_body(replace(wanted, container_of=names.__getitem__))
-
-    def with_changes(self, plan: Plan) -> Plan:
-        """The plan with what exactly is different about containers whose configuration has changed."""
-        return tuple(tuple(self._with_changes(action) for action in wave) for wave in plan)
-
-    def _with_changes(self, action: Action) -> Action:
-        if action.kind not in (Kind.RECREATE, Kind.ROLL) or action.reason != CONFIG_CHANGED or not action.container:
-            return action
-        made = self._engine.containers.inspect(action.container.id)
-        image: dict[str, Any] = {}
-        with contextlib.suppress(EngineError):  # the image may be gone
-            image = self._engine.images.inspect(made["Image"])["Config"]
-        found = changes(self.body_of(action), made, image)
-        return replace(action, reason=f"{action.reason}: {'; '.join(found)}" if found else action.reason)
-
-    def create_oneoff(
-        self, service: Service, name: str, slug: str, *, stdin: bool, auto_remove: bool, aliases: bool = False
-    ) -> str:
-        """A container of its own for one command (`run`); it has no number and is no part of the service.
-
-        With `aliases` it answers to the service's names on its networks.
-        """
-        wanted = replace(self._wanted(Action(kind=Kind.CREATE, name=name, service=service.name, number=1)), name=name)
-        body = container_body(
-            replace(
-                wanted,
-                service=service,
-                aliases=aliases,
-                image_id=image_id(self._engine, self.project.image_of(service)),
-            )
-        )
-        labels, host = body["Labels"], body["HostConfig"]
-        assert isinstance(labels, dict) and isinstance(host, dict)
-        del labels[label.NUMBER]
-        labels |= {label.ONEOFF: "True", label.SLUG: slug}
-        host["AutoRemove"] = auto_remove
-        body |= {"AttachStdin": stdin, "OpenStdin": stdin, "StdinOnce": stdin}
-        created = str(self._engine.containers.create(body, name=name, platform=service.platform)["Id"])
-        self._connect_rest(created, wanted)
-        self._put_files(created, service)
-        return created
-
-    def _connect_rest(self, container: str, wanted: Wanted) -> None:
-        """Networks beyond the first, for engines whose create takes only one."""
-        if not wanted.all_networks:
-            for network, endpoint in [*endpoints(wanted).items()][1:]:
-                self._engine.networks.connect(
-                    network, container, dict(endpoint) if isinstance(endpoint, dict) else None
-                )
-
-    def _container_of(self, service: str) -> str:
-        found = [id_ for (name, _), id_ in sorted(self._ids.items()) if name == service]
-        if not found:
-            raise ActionFailed(f"no container of service {service!r} to share with")
-        return found[0]
-
-    def _names_of(self, service: str) -> dict[int, str]:
-        wanted = self.project.service(service)
-        numbers = sorted(number for name, number in self._ids if name == service)
-        return {number: container_name(self.project.name, wanted, number) for number in numbers}
-
-    def _read_file(self, path: str) -> str:
-        try:
-            return (Path(self.project.directory) / path).read_text()
-        except OSError as e:
-            raise ActionFailed(f"{path}: {e.strerror}") from e
-
-    def _put_files(self, container: str, service: Service) -> None:
-        """Secrets and configs that are no files of the host, or not of this owner: their content is put in."""
-        pairs = [(r, self.project.secrets[r.source]) for r in service.secrets]
-        pairs += [(r, self.project.configs[r.source]) for r in service.configs]
-        for reference, source in pairs:
-            if not source.file or has_owner(reference):
-                data = self._content(source)
-                self._engine.containers.put_archive(container, "/", file_archive(reference, data))
-
-    def _content(self, source: FileObject) -> bytes:
-        if source.file:
-            try:
-                return Path(source.file).read_bytes()
-            except OSError as e:
-                raise ActionFailed(f"{source.file}: {e.strerror}, needed by {source.key!r}") from e
-        if source.content:
-            return source.content.encode()
-        value = self.project.environment.get(source.environment)
-        if value is None:
-            raise ActionFailed(f"environment variable {source.environment!r} required by {source.key!r} is not set")
-        return value.encode()
 
     def _recreate(self, action: Action) -> None:
         """A new container beside the old one, which is stopped and removed only when the new one stands."""
@@ -308,7 +181,7 @@ class Applier:
         self._progress.tell(action, "Recreate")
         name = container_name(self.project.name, self.project.service(action.service), action.number)
         replaces = name.removeprefix(f"{self.project.name}-")
-        created = self._create_container(action, f"{old.id[:12]}_{name}", replaces=replaces)
+        created = self._maker.create(action, f"{old.id[:12]}_{name}", replaces=replaces)
         self._before_stop(action)
         self._engine.containers.stop(old.id, timeout_s=self._options.timeout_s)
         self._engine.containers.remove(old.id)
@@ -327,7 +200,7 @@ class Applier:
         self._progress.tell(action, "Rolling")
         name = container_name(self.project.name, service, action.number)
         replaces = name.removeprefix(f"{self.project.name}-")
-        created = self._create_container(action, f"{old.id[:12]}_{name}", replaces=replaces)
+        created = self._maker.create(action, f"{old.id[:12]}_{name}", replaces=replaces)
         try:
             self._engine.containers.start(created)
             self._run_hooks(service, service.post_start, created, "post_start")
@@ -397,7 +270,7 @@ class Applier:
             restart="",
             healthcheck=None,
         )
-        created = self.create_oneoff(changed, name, name, stdin=False, auto_remove=False)
+        created = self._maker.create_oneoff(changed, name, name, stdin=False, auto_remove=False)
         try:
             self._engine.containers.start(created)
             status, _ = self._engine.containers.wait(created).result()

@@ -1,10 +1,36 @@
-"""A secret or config as a tar archive, the way a container is given a file. Pure but for the clock."""
+"""The secrets and configs whose content is put into a container, each as a tar archive."""
 
 import io
 import tarfile
 import time
+from pathlib import Path
 
+from hakobu.compose.body import has_owner
+from hakobu.compose.failure import ActionFailed
+from hakobu.compose.model.project import FileObject, Project
 from hakobu.compose.model.resource import FileReference
+from hakobu.compose.model.service import Service
+
+
+def archives_of(project: Project, service: Service) -> list[bytes]:
+    """Those that are no files of the host, or not of this owner; `ActionFailed` names one that cannot be had."""
+    pairs = [(r, project.secrets[r.source]) for r in service.secrets]
+    pairs += [(r, project.configs[r.source]) for r in service.configs]
+    return [file_archive(r, _content(project, source)) for r, source in pairs if not source.file or has_owner(r)]
+
+
+def _content(project: Project, source: FileObject) -> bytes:
+    if source.file:
+        try:
+            return Path(source.file).read_bytes()
+        except OSError as e:
+            raise ActionFailed(f"{source.file}: {e.strerror}, needed by {source.key!r}") from e
+    if source.content:
+        return source.content.encode()
+    value = project.environment.get(source.environment)
+    if value is None:
+        raise ActionFailed(f"environment variable {source.environment!r} required by {source.key!r} is not set")
+    return value.encode()
 
 
 def file_archive(reference: FileReference, data: bytes) -> bytes:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from hakobu.client.engine import Engine
-from hakobu.compose.apply import Applier
 from hakobu.compose.command import parse
 from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed
+from hakobu.compose.maker import Maker
 from hakobu.compose.observed import observe
 from hakobu.compose.plan import Action, Kind, plan_pulls, plan_up
 from hakobu.compose.verb.lifecycle import up_options
@@ -30,10 +30,10 @@ def foresee(engine: Engine, argv: list[str]) -> Foreseen:
     project, wanted = context.project, up_options(context)
     observed = observe(engine, project)
     plan = (*plan_pulls(project, observed, wanted), *plan_up(project, observed, wanted))
-    applier = Applier(engine, context.progress, project=project, observed=observed)
+    maker = Maker(engine, project, observed)
     making = [a for wave in plan for a in wave if a.kind in (Kind.CREATE, Kind.RECREATE)]
     missing = {n.name for n in project.networks.values() if n.name not in observed.networks}
-    bodies = [(a.name, _on_existing_networks(applier.body_of(a), missing)) for a in making]
+    bodies = [(a.name, _on_existing_networks(maker.body_of(a), missing)) for a in making]
     return Foreseen([[_told(a) for a in wave] for wave in plan], bodies)
 
 

@@ -6,10 +6,10 @@ import sys
 from dataclasses import replace
 
 from hakobu.client.error import EngineError
-from hakobu.compose.apply import Applier
 from hakobu.compose.context import Context
 from hakobu.compose.env_file import parse_env
 from hakobu.compose.failure import Mark
+from hakobu.compose.maker import Maker
 from hakobu.compose.model.port import read_ports
 from hakobu.compose.model.reading import read_labels, read_variables
 from hakobu.compose.model.service import Service
@@ -31,7 +31,7 @@ def run(context: Context) -> int:
     context.activate(context.text("service"))
     project = context.project
     service = project.service(context.text("service"))
-    applier = _surroundings(context, service)
+    maker = _surroundings(context, service)
     if context.on("remove_orphans"):
         remove_orphans(context)
     detached = context.on("detach")
@@ -45,7 +45,7 @@ def run(context: Context) -> int:
         return 0
     stdin = context.on("interactive") and not detached
     aliases = context.on("use_aliases")
-    created = applier.create_oneoff(wanted, name, slug, stdin=stdin, auto_remove=rm, aliases=aliases)
+    created = maker.create_oneoff(wanted, name, slug, stdin=stdin, auto_remove=rm, aliases=aliases)
     if detached:
         context.engine.containers.start(created)
         print(name)
@@ -53,7 +53,7 @@ def run(context: Context) -> int:
     return _foreground(context, created, has_tty, stdin)
 
 
-def _surroundings(context: Context, service: Service) -> Applier:
+def _surroundings(context: Context, service: Service) -> Maker:
     """Images, networks and volumes of the service, and what it depends on, up and running."""
     names = () if context.on("no_deps") else tuple(n for n in service.depends_on if n in context.project.services)
     if names:
@@ -64,9 +64,7 @@ def _surroundings(context: Context, service: Service) -> Applier:
     )
     if not context.dry:
         applier.run(plan_networks(context.project, observed, (service.name,)))
-    return Applier(
-        context.engine, context.progress, project=context.project, observed=observe(context.engine, context.project)
-    )
+    return Maker(context.engine, context.project, observe(context.engine, context.project))
 
 
 def _overridden(context: Context, service: Service, has_tty: bool) -> Service:

@@ -4,11 +4,12 @@ import json
 import shlex
 import sys
 
-from hakobu.compose.apply import Applier
 from hakobu.compose.body import network_body, volume_body
 from hakobu.compose.command_line import connect_argvs, create_argv, network_argv, volume_argv
 from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed
+from hakobu.compose.maker import Maker
+from hakobu.compose.model.project import Project
 from hakobu.compose.observed import observe
 from hakobu.compose.plan import Action, Kind, Plan, plan_pulls, plan_up, wanted_services
 from hakobu.compose.support import refuse_unsupported
@@ -28,17 +29,17 @@ def plan(context: Context) -> int:
     project, options = context.project, up_options(context)
     refuse_unsupported(project, wanted_services(project, options))
     observed = observe(context.engine, project)
-    applier = Applier(context.engine, context.progress, project=project, observed=observed)
+    maker = Maker(context.engine, project, observed)
     whole = (*plan_pulls(project, observed, options), *plan_up(project, observed, options))
-    found = applier.with_changes(whole)
+    found = maker.with_changes(whole)
     form = context.text("format") or "tree"
     if form not in _FORMS:
         raise ActionFailed(f"plan: the format must be {', '.join(_FORMS)}")
-    sys.stdout.write(_FORMS[form](found, applier))
+    sys.stdout.write(_FORMS[form](found, project, maker))
     return 0
 
 
-def _tree(plan: Plan, _: Applier) -> str:
+def _tree(plan: Plan, _project: Project, _maker: Maker) -> str:
     """Waves one below the other; what is in one wave runs side by side."""
     lines: list[str] = []
     for wave in plan:
@@ -55,7 +56,7 @@ def _told(action: Action) -> str:
     return f"{noun} {name}"
 
 
-def _json(plan: Plan, _: Applier) -> str:
+def _json(plan: Plan, _project: Project, _maker: Maker) -> str:
     waves: list[Json] = [[_document(action) for action in wave] for wave in plan]
     return json.dumps(waves, indent=2, ensure_ascii=False) + "\n"
 
@@ -73,17 +74,16 @@ def _document(action: Action) -> Json:
     return {key: value for key, value in document.items() if value}
 
 
-def _commands(plan: Plan, applier: Applier) -> str:
+def _commands(plan: Plan, project: Project, maker: Maker) -> str:
     """A shell script; what docker's command line cannot say (waiting) is a comment."""
     lines: list[str] = []
     for wave in plan:
         for action in wave:
-            lines += _commands_of(action, applier)
+            lines += _commands_of(action, project, maker)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _commands_of(action: Action, applier: Applier) -> list[str]:
-    project = applier.project
+def _commands_of(action: Action, project: Project, maker: Maker) -> list[str]:
     if action.kind is Kind.KEEP:
         return []
     if action.kind is Kind.PULL:
@@ -93,7 +93,7 @@ def _commands_of(action: Action, applier: Applier) -> list[str]:
     elif action.kind is Kind.CREATE_VOLUME:
         argvs = [volume_argv(volume_body(project, project.volumes[action.service]))]
     elif action.kind in (Kind.CREATE, Kind.RECREATE):
-        argvs = _creation(action, applier)
+        argvs = _creation(action, maker)
     elif action.kind is Kind.AWAIT:
         return [f"# wait until {action.service} is {action.condition.removeprefix('service_')}"]
     else:
@@ -102,9 +102,9 @@ def _commands_of(action: Action, applier: Applier) -> list[str]:
     return [shlex.join(argv) for argv in argvs]
 
 
-def _creation(action: Action, applier: Applier) -> list[list[str]]:
+def _creation(action: Action, maker: Maker) -> list[list[str]]:
     old = [["docker", "rm", "--force", action.name]] if action.kind is Kind.RECREATE else []
-    body = applier.body_of(action)
+    body = maker.body_of(action)
     return [*old, create_argv(action.name, body), *connect_argvs(action.name, body)]
 
 
