@@ -59,6 +59,37 @@ def test_hooks_run_around_a_containers_life(app: App) -> None:
     assert app.left().count("\n") == 4  # the pre_start container is gone: two containers, a volume, a network
 
 
+def test_created_containers_have_their_hooks_run_by_start(app: App) -> None:
+    app("create", "web")
+    app("start", "web")
+    assert inside(app, "cat", "/data/before") == "once\n"
+    assert inside(app, "cat", "/ready") == "1\n"
+    app("stop", "web")
+    app("start", "web")
+    assert inside(app, "cat", "/data/before") == "once\n"
+
+
+def test_nothing_starts_until_what_goes_before_has_succeeded(app: App) -> None:
+    app.file.write_text(FILE.replace("echo once >> /data/before", "exit 3"))
+    for _ in range(2):
+        failed = app("up", "-d", "web", check=False)
+        assert failed.returncode == 1
+        assert "web pre_start hook exited with status 3" in failed.stderr
+        assert app.states() == {"life-web-1": "created", "life-web-2": "created"}
+
+
+def test_a_container_whose_secret_cannot_be_had_is_not_made(app: App) -> None:
+    variables = app.file.parent / ".env"
+    variables.write_text("")
+    failed = app("up", "-d", "web", check=False)
+    assert failed.returncode == 1
+    assert "environment variable 'WORD' required by 'word' is not set" in failed.stderr
+    assert app.states() == {}
+    variables.write_text("WORD=said\n")
+    app("up", "-d", "--wait", "web")
+    assert inside(app, "cat", "/word") == "said"
+
+
 def test_a_hook_that_fails_is_told(app: App) -> None:
     app.file.write_text(FILE.replace("echo $$V > /ready", "echo no >&2; exit 4"))
     failed = app("up", "-d", "--scale", "web=1", "web", check=False)

@@ -77,7 +77,7 @@ class Applier:
         )
         self._ids = self._known_maker.ids if self._known_maker else {}
         self._lock = threading.Lock()
-        self._pre_started: set[tuple[str, int, int]] = set()
+        self._pre_started: dict[tuple[str, int, int], int] = {}
         self._table: dict[Kind, Callable[[Action], None]] = {
             Kind.PULL: self._pull,
             Kind.CREATE_NETWORK: self._create_network,
@@ -232,7 +232,7 @@ class Applier:
 
     def _start(self, action: Action) -> None:
         self._progress.tell(action, "Starting")
-        service = self.project.service(action.service) if self._project and action.service else None
+        service = self._project.services.get(action.service) if self._project else None
         if service:
             self._run_pre_start(action, service)
         self._engine.containers.start(self._id(action))
@@ -246,15 +246,19 @@ class Applier:
 
     def _run_pre_start(self, action: Action, service: Service) -> None:
         """In containers of their own before the first start: once for the service, or for each of its containers."""
+        was_made_before = action.container is not None and action.container.state == "created"
+        if action.reason != "new" and not was_made_before:
+            return
         for i, hook in enumerate(service.pre_start):
             key = (service.name, i, action.number if hook.per_replica else 0)
             with self._lock:
-                if key in self._pre_started or action.reason != "new":
-                    continue
-                self._pre_started.add(key)
-                self._run_in_container(service, hook, i)
+                if key not in self._pre_started:
+                    self._pre_started[key] = self._run_in_container(service, hook, i)
+                if status := self._pre_started[key]:
+                    raise ActionFailed(f"{service.name} pre_start hook exited with status {status}")
 
-    def _run_in_container(self, service: Service, hook: Hook, i: int) -> None:
+    def _run_in_container(self, service: Service, hook: Hook, i: int) -> int:
+        """The command's exit status."""
         name = f"{self.project.name}-{service.name}-pre_start-{i + 1}"
         changed = replace(
             service,
@@ -273,9 +277,7 @@ class Applier:
         created = self._maker.create_oneoff(changed, name, name, stdin=False, auto_remove=False)
         try:
             self._engine.containers.start(created)
-            status, _ = self._engine.containers.wait(created).result()
-            if status:
-                raise ActionFailed(f"{service.name} pre_start hook exited with status {status}")
+            return self._engine.containers.wait(created).result()[0]
         finally:
             self._engine.containers.remove(created, force=True, volumes=True)
 

@@ -220,9 +220,10 @@ def _sources(context: Context, names: tuple[str, ...]) -> list[Source]:
 
 
 def run_plan(context: Context, plan: Plan, *, volumes: bool = False, signal_name: str = "") -> None:
-    """Carries a plan out that needs no more than the containers it names."""
+    """Carries a plan out that needs no more than the containers it names, and the files' hooks where there are any."""
     options = context.apply_options(volumes=volumes, signal=signal_name)
-    project = context.project_or_name[0] if any(a.kind in (Kind.STOP, Kind.RESTART) for w in plan for a in w) else None
+    has_hooks = any(a.kind in (Kind.START, Kind.STOP, Kind.RESTART) for wave in plan for a in wave)
+    project = context.project_or_name[0] if has_hooks else None
     Applier(context.engine, context.progress, project=project, options=options).run(plan)
 
 
