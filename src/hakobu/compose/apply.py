@@ -157,17 +157,13 @@ class Applier:
         network = self.project.networks[action.service]
         if network.external:
             raise ActionFailed(f"network {network.name} declared as external, but could not be found")
-        self._progress.tell(action, "Creating")
-        self._engine.networks.create(network_body(self.project, network))
-        self._progress.tell(action, "Created")
+        self._tell_about(action, lambda: self._engine.networks.create(network_body(self.project, network)))
 
     def _create_volume(self, action: Action) -> None:
         volume = self.project.volumes[action.service]
         if volume.external:
             raise ActionFailed(f"external volume {volume.name!r} not found")
-        self._progress.tell(action, "Creating")
-        self._engine.volumes.create(volume_body(self.project, volume))
-        self._progress.tell(action, "Created")
+        self._tell_about(action, lambda: self._engine.volumes.create(volume_body(self.project, volume)))
 
     def _create(self, action: Action) -> None:
         self._progress.tell(action, "Creating")
@@ -182,12 +178,15 @@ class Applier:
         name = container_name(self.project.name, self.project.service(action.service), action.number)
         replaces = name.removeprefix(f"{self.project.name}-")
         created = self._maker.create(action, f"{old.id[:12]}_{name}", replaces=replaces)
+        self._take_place(action, old.id, created, name)
+        self._progress.tell(action, "Recreated", name)
+
+    def _take_place(self, action: Action, old: str, created: str, name: str) -> None:
         self._before_stop(action)
-        self._engine.containers.stop(old.id, timeout_s=self._options.timeout_s)
-        self._engine.containers.remove(old.id)
+        self._engine.containers.stop(old, timeout_s=self._options.timeout_s)
+        self._engine.containers.remove(old)
         self._engine.containers.rename(created, name)
         self._ids[action.service, action.number] = created
-        self._progress.tell(action, "Recreated", name)
 
     def _id(self, action: Action) -> str:
         return self._ids.get((action.service, action.number)) or (action.container.id if action.container else "")
@@ -212,11 +211,7 @@ class Applier:
                 self._progress.warn(f"update of {name} failed, the old container goes on: {e}")
                 return
             raise ActionFailed(f"update of {name} failed, the old container goes on: {e}") from e
-        self._run_hooks(service, service.pre_stop, old.id, "pre_stop")
-        self._engine.containers.stop(old.id, timeout_s=self._options.timeout_s)
-        self._engine.containers.remove(old.id)
-        self._engine.containers.rename(created, name)
-        self._ids[action.service, action.number] = created
+        self._take_place(action, old.id, created, name)
         self._progress.tell(action, "Rolled", name)
         time.sleep(update.delay / 1e9 if update else 0)
 
@@ -232,7 +227,7 @@ class Applier:
 
     def _start(self, action: Action) -> None:
         self._progress.tell(action, "Starting")
-        service = self._project.services.get(action.service) if self._project else None
+        service = self._known(action)
         if service:
             self._run_pre_start(action, service)
         self._engine.containers.start(self._id(action))
@@ -315,9 +310,12 @@ class Applier:
         call()
         self._progress.tell(action, ends)
 
+    def _known(self, action: Action) -> Service | None:
+        """The action's service, where there are files and they have it, whatever its profiles."""
+        return (self._project.services | self._project.disabled).get(action.service) if self._project else None
+
     def _before_stop(self, action: Action) -> None:
-        known = self._project.services | self._project.disabled if self._project else {}
-        service = known.get(action.service)
+        service = self._known(action)
         if service and action.container and action.container.is_running:
             self._run_hooks(service, service.pre_stop, self._id(action), "pre_stop")
 
@@ -332,7 +330,7 @@ class Applier:
         def call() -> None:
             self._before_stop(action)
             self._engine.containers.restart(self._id(action), timeout_s=self._options.timeout_s)
-            if self._project and (service := self._project.services.get(action.service)):
+            if service := self._known(action):
                 self._run_hooks(service, service.post_start, self._id(action), "post_start")
 
         self._tell_about(action, call)
@@ -353,26 +351,19 @@ class Applier:
         self._tell_about(action, lambda: _unless_gone(call))
 
     def _remove_network(self, action: Action) -> None:
-        self._progress.tell(action, "Removing")
-        try:
-            _unless_gone(lambda: self._engine.networks.remove(action.name))
-        except EngineError as e:
-            if e.status not in (403, 409):
-                raise
-            self._progress.tell(action, "Resource is still in use")
-            return
-        self._progress.tell(action, "Removed")
+        self._unless_used(action, self._engine.networks.remove, 403, 409)
 
     def _remove_volume(self, action: Action) -> None:
-        self._progress.tell(action, "Removing")
+        self._unless_used(action, self._engine.volumes.remove, 409)
+
+    def _unless_used(self, action: Action, remove: Callable[[str], object], *used: int) -> None:
+        """What others still use, which the engine tells by one of these statuses, is left."""
         try:
-            _unless_gone(lambda: self._engine.volumes.remove(action.name))
+            self._tell_about(action, lambda: _unless_gone(lambda: remove(action.name)))
         except EngineError as e:
-            if e.status != 409:
+            if e.status not in used:
                 raise
             self._progress.tell(action, "Resource is still in use")
-            return
-        self._progress.tell(action, "Removed")
 
     def _remove_image(self, action: Action) -> None:
         self._progress.tell(action, "Removing")

@@ -23,6 +23,7 @@ class Context:
         self._endpoint = endpoint
         self._engine: Engine | None = None
         self._project: Project | None = None
+        self._lenient: Project | None = None
         ansi = self.text("ansi") or "auto"
         self.colour = None if ansi == "auto" else ansi == "always"
         self.dry = self.on("dry_run")
@@ -88,7 +89,8 @@ class Context:
     def project_or_name(self) -> tuple[Project | None, str]:
         """For verbs that need no files: the project where there is one, else its name alone."""
         try:
-            project = self._project or load(self.selection, lenient=True)
+            project = self._project or self._lenient or load(self.selection, lenient=True)
+            self._lenient = project
             return project, project.name
         except NoConfigurationFile:
             given = self.text("project_name") or os.environ.get("COMPOSE_PROJECT_NAME", "")

@@ -37,9 +37,7 @@ WORDS: dict[Kind, tuple[str, ...]] = {
 """What is told of each kind of action when nothing goes wrong."""
 
 _COLOURS = {"Error": "31", "Warning": "33"}
-_DONE = frozenset(
-    "Created Recreated Rolled Started Running Stopped Removed Killed Healthy Exited Pulled Pushed Paused".split()
-)
+_DONE = {words[1] for words in WORDS.values() if len(words) == 2} | {"Running", "Healthy", "Exited", "Built", "Pushed"}
 
 
 class Progress:
