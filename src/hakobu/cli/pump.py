@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from hakobu.cli.session import STDERR_FD, STDIN_FD, STDOUT_FD, write_all
-from hakobu.client.exchange import exchange
 from hakobu.client.frame import STDERR, Demultiplexer
 
 TYPE_CHECKING = False
@@ -60,6 +59,8 @@ def pump(
         while data := stream.recv():
             write(data)
         return
+    from hakobu.client.exchange import exchange
+
     exchange(stream, write, lambda: _read_stdin(stream, keys), STDIN_FD)
 
 
