@@ -18,10 +18,10 @@ class BrokenConfiguration(ClientError):
     """A configuration that is no JSON object: it is left alone, whatever was to be changed."""
 
 
-def change(path: str, edit: Callable[[Json], None]) -> None:
+def change(path: str, edit: Callable[[Json], None], *, secret: bool = False) -> None:
     """Reads a JSON file, has it edited, and puts the new one in its place, whole; a link stays a link.
 
-    It may hold logins: what is made anew is the owner's alone.
+    It may hold logins: what is made anew, or gets a `secret`, is the owner's alone. OSError where it is not written.
     """
     import json
     import tempfile
@@ -36,7 +36,9 @@ def change(path: str, edit: Callable[[Json], None]) -> None:
         with open(fd, "w") as file:
             # Tabs, as docker indents its own.
             file.write(json.dumps(document, indent="\t", ensure_ascii=False))
-        if os.path.exists(target):
+            file.flush()
+            os.fsync(fd)
+        if os.path.exists(target) and not secret:
             os.chmod(temporary, os.stat(target).st_mode & 0o7777)
         os.rename(temporary, target)
     except BaseException:

@@ -5,15 +5,17 @@ Invariant: the file is replaced whole, readable by its owner alone; a secret nev
 
 from __future__ import annotations
 
-import os
 from binascii import b2a_base64
 
 from hakobu.client.codec import encode, object_of
+from hakobu.client.configuration import change
 from hakobu.client.credential import helper_of, read_config
 from hakobu.client.error import ClientError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hakobu.client.codec import Json
 
 
@@ -45,11 +47,15 @@ def erase(directory: str, key: str) -> None:
     helper = helper_of(config, key)
     if helper:
         _run(helper, "erase", key.encode())
-    logins = object_of(config.get("auths"))
-    gone = [k for k in (key, f"https://{key}", f"http://{key}", f"https://{key}/v1/") if k in logins]
-    if gone:
-        config["auths"] = {k: v for k, v in logins.items() if k not in gone}
-        _write(directory, config)
+    names = (key, f"https://{key}", f"http://{key}", f"https://{key}/v1/")
+    if not object_of(config.get("auths")).keys() & set(names):
+        return
+
+    def edit(document: Json) -> None:
+        logins = object_of(document.get("auths"))
+        document["auths"] = {k: v for k, v in logins.items() if k not in names}
+
+    _change(directory, edit)
 
 
 def _entry(login: Json) -> Json:
@@ -64,25 +70,16 @@ def _packed(text: str) -> str:
 
 
 def _write_login(directory: str, key: str, entry: Json) -> None:
-    config = read_config(directory)
-    config["auths"] = {**object_of(config.get("auths")), key: entry}
-    _write(directory, config)
+    def edit(document: Json) -> None:
+        document["auths"] = {**object_of(document.get("auths")), key: entry}
+
+    _change(directory, edit)
 
 
-def _write(directory: str, config: Json) -> None:
-    """A link is followed, as docker does: the file may be kept elsewhere. Indented by a tab, as docker's is."""
-    import json
-
-    path = os.path.realpath(f"{directory}/config.json")
-    temporary = f"{path}.{os.getpid()}"
+def _change(directory: str, edit: Callable[[Json], None]) -> None:
+    path = f"{directory}/config.json"
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(json.dumps(config, indent="\t", ensure_ascii=False).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(temporary, path)
+        change(path, edit, secret=True)
     except OSError as error:
         raise StoreFailed(f"the login could not be written to {path}: {error.strerror}") from error
 

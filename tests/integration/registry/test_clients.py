@@ -138,6 +138,24 @@ def test_a_login_asks_on_a_terminal_and_does_not_show_the_password(
         assert without.returncode == 1 and "Cannot perform an interactive login from a non TTY device" in without.stderr
 
 
+def test_a_login_keeps_what_else_the_configuration_has(engine: Daemon, config: Path, tmp_path: Path) -> None:
+    """The file is the owner's alone from then on; one that cannot be read is left as it was, and named."""
+    config.parent.mkdir()
+    config.write_text('{"psFormat": "table {{.ID}}"}')
+    with serving(tmp_path, auth=Basic("me", SECRET)) as registry:
+        login = ("login", "-u", "me", "--password-stdin", registry.host)
+        engine.hakobu(*login, stdin=SECRET)
+        assert list(json.loads(config.read_text())) == ["psFormat", "auths"]
+        assert stat.S_IMODE(config.stat().st_mode) == 0o600
+        engine.hakobu("logout", registry.host)
+        assert json.loads(config.read_text()) == {"psFormat": "table {{.ID}}", "auths": {}}
+        config.write_text('{"psFormat": ')
+        broken = engine.hakobu(*login, stdin=SECRET, check=False)
+        assert broken.returncode == 1 and f"{config} is not JSON" in broken.stderr
+        assert config.read_text() == '{"psFormat": '
+        assert [path.name for path in config.parent.iterdir()] == ["config.json"]
+
+
 def test_a_credential_helper_keeps_the_login_and_the_file_has_no_secret(
     engine: Daemon, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
