@@ -66,15 +66,10 @@ class System:
         headers: dict[str, str] | None = None,
     ) -> Any:
         """A call under `/hakobu/`; NotHakobu where the engine is Docker's own."""
-        from hakobu.client.codec import decode, encode
-
-        data, address = None if body is None else encode(body), f"/hakobu{path}"
         try:
-            with self._transport.open(method, address, query, data, headers=headers, versioned=False) as response:
-                answer = response.read()
+            return self._transport.call(method, f"/hakobu{path}", query, body, headers=headers, versioned=False)
         except EngineError as e:
             if e.status == 404 and "page not found" in e.message:
                 url = self._transport.endpoint.url
                 raise NotHakobu(f"the engine at {url} is not a Hakobu engine and does not know this") from e
             raise
-        return decode(answer) if answer.strip() else None

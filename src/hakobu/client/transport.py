@@ -290,10 +290,11 @@ class Transport:
         body: object = None,
         *,
         headers: dict[str, str] | None = None,
+        versioned: bool = True,
     ) -> Any:
         """Sends a JSON body (None: none) and gives the decoded answer (None where it is empty)."""
         data = None if body is None else codec.encode(body)
-        with self.open(method, path, query, data, headers=headers) as response:
+        with self.open(method, path, query, data, headers=headers, versioned=versioned) as response:
             answer = response.read()
         try:
             return codec.decode(answer) if answer.strip() else None
