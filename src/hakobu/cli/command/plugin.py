@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from hakobu.cli.failure import Failure, Silent
 from hakobu.cli.kind import BOOL
-from hakobu.cli.listing import FILTERS, FORMAT, NO_TRUNC, OBJECT_FORMAT, QUIET, short_id, show, show_ids
+from hakobu.cli.listing import (
+    FILTERS,
+    FORMAT,
+    NO_TRUNC,
+    OBJECT_FORMAT,
+    QUIET,
+    chosen_format,
+    filters_of,
+    short_id,
+    show,
+    show_ids,
+)
 from hakobu.cli.table import MANY, Command, Flag
 from hakobu.cli.template.value import Record
 from hakobu.client.codec import list_of, object_of
@@ -45,7 +56,6 @@ COLUMNS = (("ID", "ID"), ("Name", "NAME"), ("Description", "DESCRIPTION"), ("Ena
 
 
 def ls(session: Session, values: Values, arguments: list[str]) -> int:
-    from hakobu.cli.listing import chosen_format, filters_of
     from hakobu.client.container import encode_filters
 
     try:

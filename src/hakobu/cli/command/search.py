@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hakobu.cli.kind import BOOL, FILTER, INT, STRING
-from hakobu.cli.listing import ellipsis, filters_of, show
+from hakobu.cli.kind import FILTER, INT, STRING
+from hakobu.cli.listing import NO_TRUNC, ellipsis, filters_of, show
 from hakobu.cli.table import Command, Flag
 from hakobu.cli.template.value import Record
 
@@ -23,7 +23,7 @@ SEARCH = Command(
         Flag("filter", "f", FILTER, "Show only what this is true of: stars=N, is-official=BOOL"),
         Flag("format", "", STRING, "Format of the output: a Go template"),
         Flag("limit", "", INT, "Show at most this many"),
-        Flag("no-trunc", "", BOOL, "Do not shorten the output"),
+        NO_TRUNC,
     ),
 )
 COLUMNS = (("Name", "NAME"), ("Description", "DESCRIPTION"), ("StarCount", "STARS"), ("IsOfficial", "OFFICIAL"))
