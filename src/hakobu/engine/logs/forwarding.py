@@ -116,6 +116,8 @@ class Forwarding:
     async def _ask(self, request: dict[str, object]) -> str:
         """The error's text, empty for none."""
         async with self._starting:
+            if self._hearing is not None and self._writer is not None and self._writer.is_closing():
+                await asyncio.wait((self._hearing,))  # what was asked of a process that ends would be lost
             if self._writer is None:
                 await self._start()
         assert self._writer is not None
