@@ -66,7 +66,7 @@ class ImageGc:
             return
         self._next_ns = now_ns() + self._policy.interval_ns
         records = self._stores.images.all()
-        in_use = {c.image_id for c in self._records}
+        in_use = {image_id for c in self._records for image_id in c.images}
         self._remember(records, in_use)
         held = [self._held(record, in_use) for record in records]
         sizes = {diff_id: size for diff_id, (_, size) in self._stores.snapshots.known_layers().items()}
@@ -86,7 +86,7 @@ class ImageGc:
         return Held(record.id, frozenset(record.diff_ids), self._used[record.id], may_go)
 
     async def _remove(self, image_id: str) -> None:
-        if any(c.image_id == image_id for c in self._records):
+        if any(image_id in c.images for c in self._records):
             return  # made in the meantime
         names = ", ".join(self._stores.images.tags_of(image_id))
         try:

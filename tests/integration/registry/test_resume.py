@@ -183,26 +183,28 @@ def test_a_file_of_mirrors_that_cannot_be_read_stops_the_start_with_its_place(
 
 
 def test_pulled_images_go_when_nothing_has_used_them_for_long(own: Callable[..., Daemon], registry: Served) -> None:
-    engine = own("--image-gc-age", "2s", "--image-gc-interval", "1s")
+    engine = own("--image-gc-age", "5s", "--image-gc-interval", "1s")
     engine.load("busybox")
     name = f"{registry.host}/team/app:v1"
     engine.hakobu("tag", "busybox", f"{registry.host}/team/local:v1")
     engine.hakobu("pull", name)  # the same image as busybox, which this makes one that can be had again
-    engine.hakobu("create", "--name", "holds", "--network", "none", name)
+    mounted = _another(engine, registry, "mounted")
+    engine.hakobu("create", "--name", "holds", "--mount", f"type=image,src={mounted},dst=/image", name)
     used = engine.hakobu("images", "-q").stdout
-    other = _another(engine, registry)
+    other = _another(engine, registry, "other")
     assert other in engine.hakobu("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
     until(lambda: other not in engine.hakobu("images", "--format", "{{.Repository}}:{{.Tag}}").stdout)
     assert engine.hakobu("images", "-q").stdout == used
+    assert mounted in engine.hakobu("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
     engine.hakobu("rm", "holds")
     until(lambda: engine.hakobu("images", "-q").stdout == "")
     assert name in engine.log() and "removed image sha256:" in engine.log()
 
 
-def _another(engine: Daemon, registry: Served) -> str:
-    """A second image, pulled from the registry; it was made here and pushed there."""
-    name = f"{registry.host}/team/other:v1"
-    engine.hakobu("run", "--name", "makes", "--network", "none", "busybox", "touch", "/other")
+def _another(engine: Daemon, registry: Served, what: str) -> str:
+    """One more image that the registry has, too: it was made here and pushed there."""
+    name = f"{registry.host}/team/{what}:v1"
+    engine.hakobu("run", "--name", "makes", "--network", "none", "busybox", "touch", f"/{what}")
     engine.hakobu("commit", "makes", name)
     engine.hakobu("rm", "makes")
     engine.hakobu("push", "-q", name)
