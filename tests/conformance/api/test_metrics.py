@@ -29,17 +29,20 @@ def measured(isolated_session: None) -> Iterator[Daemon]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def samples(port: str) -> dict[tuple[str, str], float]:
-    """Value by name and the one label that tells it apart."""
+def page(port: str) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        text = answer.read().decode()
+        return answer.read().decode()
+
+
+def samples(port: str) -> dict[tuple[str, str], float]:
+    """Value by name and the one label that tells it apart."""
     return {
         (
             sample.name,
             sample.labels.get("state") or sample.labels.get("le", "") + sample.labels.get("action", ""),
         ): value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(page(port))
         for sample in family.samples
         for value in [sample.value]
     }
@@ -50,6 +53,7 @@ def test_a_prometheus_server_reads_what_happened(measured: Daemon):
     assert said, measured.log()
     before = samples(said[1])
     api = Speaker(str(measured.socket))
+    assert f'graphdriver="{api.json("GET", "/info")["Driver"]}"' in page(said[1])
     running = api.run("sleep", "1000")
     api.create("true")
     after = samples(said[1])
