@@ -1,7 +1,6 @@
 """Whether overlayfs works in a place: asked by the store alone; a start's processes do not carry the question."""
 
 import os
-import tempfile
 
 from hakobu.kernel import mount, userns
 from hakobu.kernel.overlay import options
@@ -27,6 +26,8 @@ def takes(directory: str) -> bool:
     """
     if userns.is_initial() and _file_system(directory) in _TAKE_ONE:
         return True
+    import tempfile  # seldom needed, and no daemon's start waits for it
+
     with tempfile.TemporaryDirectory(prefix="overlay-", dir=directory) as folder:
         for name in ("lower", "upper", "work"):
             os.mkdir(f"{folder}/{name}")

@@ -9,7 +9,6 @@ What cannot be read is an error that names the place: a mirror that is left out 
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -43,6 +42,8 @@ def read_mirrors(path: str, *, required: bool) -> dict[str, tuple[Endpoint, ...]
 
 
 def parse_mirrors(text: str, path: str = "registries.toml") -> dict[str, tuple[Endpoint, ...]]:
+    import tomllib  # a daemon without such a file starts without it
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -4,7 +4,9 @@ import subprocess
 import sys
 
 LATER = ("hakobu.api", "hakobu.store", "hakobu.network", "hakobu.engine.services", "hakobu.spec.container", "sqlite3")
-NEVER_AT_FIRST = ("aiohttp", "zstandard", "isal", "dns", "tarfile", "http.client", "multiprocessing")
+NEVER_AT_FIRST = frozenset(
+    "aiohttp zstandard isal dns tarfile http.client multiprocessing tomllib tempfile resource".split()
+)
 
 
 def loaded(module: str) -> set[str]:
