@@ -66,6 +66,13 @@ def test_a_container_is_removed_whatever_happens(engine):
             assert container.wait() == 3
             with pytest.raises(NotReady, match="exited"):
                 container.wait_ready()
+        policy = {"HostConfig": {"RestartPolicy": {"Name": "always"}}}
+        with client.run("busybox", ["false"], extra=policy) as container:
+            # Between two of its runs it counts as running; the pauses grow, this one is longer than the wait.
+            while (found := container.inspect())["RestartCount"] < 4 or not found["State"]["Restarting"]:
+                pass
+            with pytest.raises(NotReady, match=r"was not ready after 0.1 s \(restarting"):
+                container.wait_ready(0.1)
 
 
 def test_input_is_sent_while_output_is_read(engine, tmp_path):

@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     from hakobu.client.endpoint import Endpoint, choose
     from hakobu.client.engine import Engine
     from hakobu.client.error import CannotConnect, ClientError, EngineError
-    from hakobu.client.running import ExecResult, NotReady, RunningContainer
+    from hakobu.client.readiness import NotReady
+    from hakobu.client.running import ExecResult, RunningContainer
     from hakobu.client.threaded import AsyncEngine
 
 _HOME = {
     "AsyncEngine": "threaded",
     "Engine": "engine",
     "ExecResult": "running",
-    "NotReady": "running",
+    "NotReady": "readiness",
     "RunningContainer": "running",
     "Endpoint": "endpoint",
     "choose": "endpoint",

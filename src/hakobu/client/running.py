@@ -9,7 +9,6 @@ A thin layer over the resources of `Engine`: `RunningContainer.id` leads back to
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from io import BytesIO
 
@@ -18,6 +17,7 @@ from hakobu.client.error import ClientError, EngineError
 from hakobu.client.exchange import exchange
 from hakobu.client.frame import STDERR, Demultiplexer
 from hakobu.client.output import lines
+from hakobu.client.readiness import wait_ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +30,7 @@ if TYPE_CHECKING:
     # Container port to a port here, to an (address, port), or to None for a free one of 127.0.0.1.
     Ports: TypeAlias = Mapping[int | str, int | tuple[str, int] | None]
 
-_PAUSE_S = 0.1
 _PIECE_BYTES = 64 * 1024
-
-
-class NotReady(ClientError):
-    """A container that ended, turned unhealthy, or was not ready in time."""
 
 
 class ExecResult:
@@ -169,17 +164,7 @@ class RunningContainer:
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Until it is healthy, or running where it has no health check; else NotReady, in time or at its end."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            state: Json = self.inspect()["State"]
-            health = str(object_of(state.get("Health")).get("Status") or "none")
-            if state["Running"] and health in ("healthy", "none"):
-                return
-            if health == "unhealthy" or state["Status"] in ("exited", "dead"):
-                raise NotReady(f"container {self.id[:12]} is {state['Status']}, health: {health}")
-            if time.monotonic() > deadline:
-                raise NotReady(f"container {self.id[:12]} was not ready after {timeout_s:g} s")
-            time.sleep(_PAUSE_S)
+        wait_ready(self.engine.containers, self.id, timeout_s=timeout_s)
 
     def stop(self, timeout_s: int | None = None) -> None:
         self.engine.containers.stop(self.id, timeout_s=timeout_s)

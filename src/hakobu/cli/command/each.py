@@ -75,9 +75,11 @@ def wait(session: Session, values: Values, arguments: list[str]) -> int:
 
     def status(name: str) -> str:
         if condition == "healthy":
-            from hakobu.cli.readiness import wait_ready
+            from hakobu.client.readiness import wait_ready
 
-            return wait_ready(session, name, timeout_s=values.number("timeout") / 1e9, health_only=True)
+            return wait_ready(
+                session.engine.containers, name, timeout_s=values.number("timeout") / 1e9 or None, health_only=True
+            )
         return str(containers.wait(name, "" if condition == "not-running" else condition).result()[0])
 
     return for_each(session, arguments, status)

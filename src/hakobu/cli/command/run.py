@@ -97,10 +97,10 @@ def _run(session: Session, values: Values, arguments: list[str]) -> int:
 
 def _until_ready(session: Session, container: str, timeout_s: float) -> int:
     """It runs, whatever comes of the waiting: a failure to get ready is status 1 and no misuse of `run`."""
-    from hakobu.cli.readiness import NotReady, wait_ready
+    from hakobu.client.readiness import NotReady, wait_ready
 
     try:
-        wait_ready(session, container, timeout_s=timeout_s)
+        wait_ready(session.engine.containers, container, timeout_s=timeout_s or None)
     except NotReady as e:
         session.error(e.message)
         raise Silent(1) from None

@@ -53,10 +53,10 @@ def start(session: Session, values: Values, arguments: list[str]) -> int:
         started.append(name)
         session.line(name)
     if values.on("wait"):
-        from hakobu.cli.readiness import wait_ready
+        from hakobu.client.readiness import wait_ready
 
         for name in started:
-            wait_ready(session, name, timeout_s=values.number("wait-timeout") / 1e9)
+            wait_ready(session.engine.containers, name, timeout_s=values.number("wait-timeout") / 1e9 or None)
     if failed:
         raise Failure(f"Error: failed to start containers: {', '.join(failed)}")
     return 0

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import time
 
-from hakobu.cli.failure import Failure
 from hakobu.client.codec import object_of
+from hakobu.client.error import ClientError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from hakobu.cli.session import Session
+    from hakobu.client.container import Containers
 
 # Between two looks; a health check is seldom faster.
 _PAUSE_S = 0.1
 
 
-class NotReady(Failure):
+class NotReady(ClientError):
     """A container that will not become ready, or did not in time."""
 
 
-def wait_ready(session: Session, container: str, *, timeout_s: float = 0.0, health_only: bool = False) -> str:
+def wait_ready(
+    containers: Containers, container: str, *, timeout_s: float | None = None, health_only: bool = False
+) -> str:
     """Returns the container's state, `healthy` or `running`; NotReady where it ended, is unhealthy, or took too long.
 
     With `health_only` a container without a health check is an error: there is nothing to wait for.
     """
-    deadline = time.monotonic() + timeout_s if timeout_s else float("inf")
+    deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
     while True:
-        found = session.engine.containers.inspect(container)
+        found = containers.inspect(container)
         name, state = str(found["Name"]).lstrip("/"), object_of(found.get("State"))
         health = str(object_of(state.get("Health")).get("Status") or "none")
         if health == "none" and health_only:
