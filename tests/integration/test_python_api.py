@@ -111,6 +111,23 @@ def test_a_stream_that_is_left_ends_its_thread(engine):
     asyncio.run(main())
 
 
+def test_a_wait_that_is_given_up_ends_its_thread(engine):
+    async def main() -> None:
+        async with AsyncEngine(engine.url) as client, await client.run("busybox", ["sleep", "600"]) as container:
+            for _ in range(70):  # More than the pool has threads.
+                waiting = asyncio.ensure_future(client.containers.wait(container.id))
+                await client.system.ping()
+                waiting.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+            waiting = asyncio.ensure_future(client.containers.wait(container.id))
+            await container.kill()
+            assert await waiting == 137
+            assert (await client.containers.inspect(container.id))["State"]["ExitCode"] == 137
+
+    asyncio.run(main())
+
+
 def test_the_library_loads_what_is_used():
     code = "import sys, hakobu.client; print([n for n in sys.modules if n.startswith('hakobu')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

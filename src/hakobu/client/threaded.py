@@ -17,7 +17,7 @@ import functools
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
-from hakobu.client.container import Containers
+from hakobu.client.container import Containers, Waiter
 from hakobu.client.engine import Engine
 from hakobu.client.execution import Execs
 from hakobu.client.image import Images
@@ -115,6 +115,14 @@ def _objects(response: Response) -> Iterator[Any]:
     return response.objects()
 
 
+def _watched(containers: Containers, container: str, condition: str) -> Response:
+    return containers.wait(container, condition).response
+
+
+def _status(response: Response) -> Iterator[int]:
+    yield Waiter(response).result()[0]
+
+
 class AsyncContainers(Door[Containers]):
     """`Engine.containers`; logs and statistics are streams."""
 
@@ -140,13 +148,9 @@ class AsyncContainers(Door[Containers]):
 
     async def wait(self, container: str, condition: str = "") -> int:
         """Waits until it ended (`not-running`, `next-exit`, `removed`); gives its exit status."""
-        loop = asyncio.get_running_loop()
-        waiter = await loop.run_in_executor(self.pool, self.target.wait, container, condition)
-        try:
-            return (await loop.run_in_executor(self.pool, waiter.result))[0]
-        except asyncio.CancelledError:
-            waiter.response.abort()
-            raise
+        opened = functools.partial(_watched, self.target, container, condition)
+        async with AsyncStream(self.pool, opened, _status) as statuses:
+            return await anext(aiter(statuses))
 
     def stats(self, container: str) -> AsyncStream[Any]:
         """Samples as they come, about one a second."""

@@ -139,11 +139,15 @@ class Response:
         return self._connection.sock.fileno()
 
     def abort(self) -> None:
-        """Breaks the connection off, from any thread: one that reads from it comes to the stream's end."""
+        """Breaks the connection off, from any thread: one that reads from it comes to the stream's end.
+
+        One that was given back is not this response's any more.
+        """
         from hakobu.client.socket_door import break_off
 
-        self._closed = True
-        break_off(self._connection.sock)
+        if not self._closed:
+            self._closed = True
+            break_off(self._connection.sock)
 
     def close(self) -> None:
         """Gives the connection back, once; closes it where the body was not read to its end."""
