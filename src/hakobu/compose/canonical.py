@@ -15,8 +15,7 @@ from hakobu.compose.model.service import Service
 from hakobu.compose.node import to_plain
 from hakobu.spec.step import Json
 
-GO_ESCAPES = "<>&\u2028\u2029"
-"""What Go writes escaped in JSON where `json` does not."""
+_GO_ESCAPES = str.maketrans({plain: f"\\u{ord(plain):04x}" for plain in "<>&\u2028\u2029"})
 
 _NOT_HASHED = frozenset({"build", "pull_policy", "scale", "depends_on", "profiles"})
 
@@ -72,10 +71,14 @@ def used_resources(project: Project) -> dict[str, set[str]]:
     }
 
 
+def go_json(document: Json, *, indent: int | None = None) -> str:
+    """JSON as Go writes it, with some characters escaped that `json` leaves plain; compact without `indent`."""
+    separators = (",", ":") if indent is None else None
+    return json.dumps(document, indent=indent, separators=separators, ensure_ascii=False).translate(_GO_ESCAPES)
+
+
 def _digest(document: Json) -> str:
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-    for plain in GO_ESCAPES:
-        text = text.replace(plain, f"\\u{ord(plain):04x}")
+    text = go_json(document)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 

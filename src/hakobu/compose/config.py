@@ -1,9 +1,8 @@
 """`compose config`: the project as YAML or JSON, the way docker compose prints it."""
 
-import json
 import re
 
-from hakobu.compose.canonical import GO_ESCAPES, project_document, service_document, used_resources
+from hakobu.compose.canonical import go_json, project_document, service_document, used_resources
 from hakobu.compose.model.project import Project
 from hakobu.compose.node import MappingNode, Node, Sequence, null, resolve_plain, to_plain
 from hakobu.spec.step import Json
@@ -25,10 +24,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?")
 
 def to_json(project: Project) -> str:
     """Dollar signs are doubled, so that the output may be read again."""
-    text = json.dumps(_escape_dollars(project_document(project)), indent=2, ensure_ascii=False)
-    for plain in GO_ESCAPES:
-        text = text.replace(plain, f"\\u{ord(plain):04x}")
-    return text
+    return go_json(_escape_dollars(project_document(project)), indent=2)
 
 
 def to_yaml(project: Project) -> str:
