@@ -62,6 +62,8 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
+    """A list; `tag` is `!reset` or `!override` where one was written."""
+
     items: tuple["Node", ...]
     mark: Mark = NOWHERE
     tag: str = ""

@@ -10,6 +10,8 @@ from hakobu.spec.step import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkAttachment:
+    """How a service is on one network; `given`: something was said about it."""
+
     aliases: tuple[str, ...] = ()
     driver_opts: tuple[tuple[str, str], ...] = ()
     gw_priority: int = 0

@@ -22,6 +22,8 @@ _DURATIONS = ("timeout", "interval", "start_period", "start_interval")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Healthcheck:
+    """`healthcheck`; times in nanoseconds."""
+
     test: tuple[str, ...] = ()
     timeout: int | None = None
     interval: int | None = None

@@ -14,6 +14,8 @@ from hakobu.spec.step import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
+    """Addresses of a network; those of `aux_addresses` are given to nobody."""
+
     subnet: str = ""
     gateway: str = ""
     ip_range: str = ""
@@ -64,6 +66,8 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
+    """`key` is its name in the files, `name` that in the engine."""
+
     key: str
     name: str
     driver: str = ""
@@ -116,6 +120,8 @@ class FileObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
+    """`disabled` are services whose profiles are not active; `document` is the merged files, with where parts stand."""
+
     name: str
     directory: str
     files: tuple[str, ...]

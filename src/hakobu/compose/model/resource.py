@@ -78,6 +78,8 @@ class UpdateConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployRestart:
+    """`deploy.restart_policy`; times in nanoseconds."""
+
     condition: str = ""
     delay: int | None = None
     max_attempts: int | None = None
@@ -96,6 +98,8 @@ class DeployRestart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deploy:
+    """`deploy`, also what is for clusters alone."""
+
     mode: str = ""
     replicas: int | None = None
     labels: tuple[tuple[str, str], ...] = ()
@@ -242,6 +246,8 @@ def _read_ulimit(node: Node, path: str) -> Ulimit:
 
 @dataclass(frozen=True, slots=True)
 class Device:
+    """A device of the host, and its path in the container."""
+
     source: str
     target: str
     permissions: str = ""
@@ -314,6 +320,8 @@ def _read_mode(node: Node, path: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Logging:
+    """`logging`: the driver, and its options."""
+
     driver: str = ""
     options: tuple[tuple[str, str], ...] = ()
 
