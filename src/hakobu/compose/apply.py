@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from hakobu.client.credential import read_config, registry_auth
@@ -86,7 +85,6 @@ class Applier:
             Kind.RECREATE: self._recreate,
             Kind.ROLL: self._roll,
             Kind.START: self._start,
-            Kind.KEEP: self._keep,
             Kind.AWAIT: self._await,
             Kind.STOP: self._stop,
             Kind.RESTART: self._restart,
@@ -109,11 +107,20 @@ class Applier:
                 for word in WORDS[action.kind]:
                     self._progress.tell(action, word)
             return
-        if len(wave) == 1:
-            self._table[wave[0].kind](wave[0])
+        for action in wave:
+            if action.kind is Kind.KEEP:
+                self._progress.tell(action, *WORDS[Kind.KEEP])
+        self._side_by_side([action for action in wave if action.kind is not Kind.KEEP])
+
+    def _side_by_side(self, actions: list[Action]) -> None:
+        if len(actions) < 2:
+            for action in actions:
+                self._table[action.kind](action)
             return
-        with ThreadPoolExecutor(min(len(wave), self._options.width)) as pool:
-            futures = [pool.submit(self._table[action.kind], action) for action in wave]
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(min(len(actions), self._options.width)) as pool:
+            futures = [pool.submit(self._table[action.kind], action) for action in actions]
         for future in futures:
             future.result()
 
@@ -275,9 +282,6 @@ class Applier:
             return self._engine.containers.wait(created).result()[0]
         finally:
             self._engine.containers.remove(created, force=True, volumes=True)
-
-    def _keep(self, action: Action) -> None:
-        self._progress.tell(action, "Running")
 
     def _await(self, action: Action) -> None:
         """Until every container of the service meets the condition; what is not required only warns."""

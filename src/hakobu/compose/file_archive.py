@@ -1,7 +1,6 @@
 """The secrets and configs whose content is put into a container, each as a tar archive."""
 
 import io
-import tarfile
 import time
 from pathlib import Path
 
@@ -35,6 +34,8 @@ def _content(project: Project, source: FileObject) -> bytes:
 
 def file_archive(reference: FileReference, data: bytes) -> bytes:
     """A tar of one file, at its place below the root."""
+    import tarfile
+
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         entry = tarfile.TarInfo((reference.target or reference.source).lstrip("/"))

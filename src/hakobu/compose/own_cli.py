@@ -1,7 +1,6 @@
 """The program's own command line on the same engine, for what it can do already: this layer may not import it."""
 
 import os
-import subprocess
 import sys
 from typing import NoReturn
 
@@ -16,11 +15,15 @@ def _argv(engine: Engine, words: list[str]) -> list[str]:
 
 def run(engine: Engine, words: list[str]) -> int:
     """The exit status of `hakobu WORDS…`, which has our standard streams."""
+    import subprocess
+
     return subprocess.run(_argv(engine, words), check=False).returncode
 
 
 def run_quietly(engine: Engine, words: list[str]) -> bool:
     """Whether `hakobu WORDS…` succeeded; it reads nothing, and all it prints goes to standard error."""
+    import subprocess
+
     ran = subprocess.run(_argv(engine, words), check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno())
     return ran.returncode == 0
 

@@ -303,7 +303,7 @@ VERBS: dict[str, tuple[str, str, tuple[Adder, ...]]] = {
     "top": ("look.top", "Show processes", (_SERVICES,)),
     "unpause": ("lifecycle.unpause", "Unpause services", (_SERVICES,)),
     "up": (
-        "watching.up",
+        "watched_up.up",
         "Create and start containers",
         (
             flag("-d", "--detach", help="run in the background"),

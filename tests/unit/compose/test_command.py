@@ -1,5 +1,8 @@
 """The command line: switches with values, what belongs to another program, and words as docker compose splits them."""
 
+import subprocess
+import sys
+
 import pytest
 
 from hakobu.compose.command import parse
@@ -77,3 +80,10 @@ def test_a_one_shot_is_ready_when_it_has_done_its_work() -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_its_function(verb: str) -> None:
     assert callable(function_of(verb))
+
+
+def test_up_loads_only_what_it_needs() -> None:
+    code = "import sys; from hakobu.compose.command import function_of\nfunction_of('up'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-Ic", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "hakobu.compose.verb.lifecycle" in loaded
+    assert not {"subprocess", "tarfile", "concurrent.futures", "hakobu.kernel.inotify"} & {*loaded}

@@ -4,18 +4,18 @@ The kernel says that something changed (inotify); what, is found by looking, so 
 Changes that come close together are handled at once.
 """
 
+import contextlib
 import io
 import os
 import tarfile
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 
 from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed, UnsupportedAttribute
 from hakobu.compose.hook import run_in
 from hakobu.compose.observed import ObservedContainer, observe_containers
 from hakobu.compose.plan import Kind, plan_each
-from hakobu.compose.verb import lifecycle
 from hakobu.compose.verb.lifecycle import bring_up, run_plan
 from hakobu.compose.watch import Difference, Stamp, Trigger, difference, directories, look, triggers
 from hakobu.kernel.inotify import Watches
@@ -40,17 +40,14 @@ def watch(context: Context) -> int:
     return 0
 
 
-def up(context: Context) -> int:
-    """`up`, and with --watch the same as `watch` beside it, until its containers have ended."""
-    if not context.on("watch"):
-        return lifecycle.up(context)
-    if context.on("detach"):
-        raise ActionFailed("--detach and --watch cannot be combined")
+@contextlib.contextmanager
+def watched(context: Context) -> Generator[None]:
+    """Handles changes beside what is done meanwhile."""
     found = find_triggers(context)
     ended = threading.Event()
     threading.Thread(target=follow, args=(context, found), kwargs={"until": ended.is_set}, daemon=True).start()
     try:
-        return lifecycle.up(context)
+        yield
     finally:
         ended.set()
 
