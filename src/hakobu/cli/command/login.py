@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from hakobu.cli.failure import Failure
 from hakobu.cli.kind import BOOL, STRING
@@ -51,7 +52,7 @@ def login(session: Session, values: Values, arguments: list[str]) -> int:
     if values.on("password-stdin"):
         if not user:
             raise Failure("Must provide --username with --password-stdin")
-        secret = _read_all().decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
+        secret = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
     known = login_of(session.config(), key)
     if not secret and known and user in ("", known.get("username", "")):
         name = known.get("username") or "<token>"
@@ -121,13 +122,6 @@ def _hidden_line(prompt: bytes) -> str:
         return _line()
     finally:
         termios.tcsetattr(STDIN_FD, termios.TCSADRAIN, before)
-
-
-def _read_all() -> bytes:
-    parts: list[bytes] = []
-    while part := os.read(STDIN_FD, 1 << 16):
-        parts.append(part)
-    return b"".join(parts)
 
 
 def logout(session: Session, values: Values, arguments: list[str]) -> int:
