@@ -131,9 +131,10 @@ def listed(text: str, title: str) -> list[str]:
     return sorted(row.split(" ")[-1] for row in found[1].splitlines()) if found else []
 
 
-def test_a_rehearsed_prune_names_what_the_real_one_removes(engine):
+def test_a_rehearsed_prune_names_what_the_real_one_removes(engine, monkeypatch):
     engine.hakobu("run", "--name", "gone", "--label", "x=1", "busybox", "sh", "-c", "echo data >/f")
-    engine.hakobu("create", "--name", "made", *SLEEP)
+    engine.hakobu("create", "--name", "made", "-v", "/held", *SLEEP)
+    held = engine.hakobu("inspect", "-f", "{{(index .Mounts 0).Name}}", "made").stdout.strip()
     engine.hakobu("run", "-d", "--name", "kept", "-v", "used:/v", *SLEEP)
     engine.hakobu("network", "create", "idle")
     engine.hakobu("volume", "create", "named")
@@ -160,15 +161,22 @@ def test_a_rehearsed_prune_names_what_the_real_one_removes(engine):
     assert listed(engine.hakobu("volume", "prune", "-a", "--dry-run").stdout, "Would delete Volumes") == sorted(
         [anonymous, "named"]
     )
+    with monkeypatch.context() as older:
+        older.setenv("HAKOBU_API_VERSION", "1.41")
+        assert listed(engine.hakobu("volume", "prune", "--dry-run").stdout, "Would delete Volumes") == sorted(
+            [anonymous, "named"]
+        )
     assert listed(engine.hakobu("image", "prune", "-a", "--dry-run").stdout, "Would delete Images") == []
     every = engine.hakobu("system", "prune", "--volumes", "--dry-run").stdout
+    # A volume of a container that goes first goes, too.
+    assert listed(every, "Would delete Volumes") == sorted([anonymous, held])
     assert listed(every, "Would delete Networks") == ["idle"] and "Total reclaimable space:" in every
 
     # Nothing of it is gone; then all of it.
     assert set(engine.hakobu("ps", "-a", "--format", "{{.Names}}").stdout.split()) == {"gone", "made", "kept"}
     real = engine.hakobu("system", "prune", "--volumes", "-f").stdout
     assert len(listed(real, "Deleted Containers")) == 2
-    assert listed(real, "Deleted Networks") == ["idle"] and listed(real, "Deleted Volumes") == [anonymous]
+    assert listed(real, "Deleted Networks") == ["idle"] and listed(real, "Deleted Volumes") == sorted([anonymous, held])
     assert set(engine.hakobu("ps", "-a", "--format", "{{.Names}}").stdout.split()) == {"kept"}
     engine.hakobu("volume", "rm", "named")
     engine.hakobu("rm", "-f", "kept")

@@ -88,8 +88,17 @@ def _seconds(stamp: str) -> float:
     return parse_rfc3339(stamp)[0]
 
 
-def volumes(session: Session, filters: Filters, *, every: bool) -> list[Prunable]:
-    found = session.engine.volumes.list({"dangling": ["true"]})
+def _staying(session: Session, without: list[str]) -> list[Json]:
+    """The containers but for those that go first, by their names here."""
+    gone = {name.partition(" ")[0] for name in without}
+    return [item for item in session.engine.containers.list(all=True) if str(item["Id"])[:12] not in gone]
+
+
+def volumes(session: Session, filters: Filters, *, every: bool, without: list[str]) -> list[Prunable]:
+    """Anonymous ones, or with `every` and in the API before 1.42 those with a name, too; `without` as for images."""
+    every = every or not session.engine.transport.at_least("1.42")
+    used = {str(m.get("Name")) for item in _staying(session, without) for m in list_of(item.get("Mounts"))}
+    found = [item for item in session.engine.volumes.list() if str(item["Name"]) not in used]
     usage = list_of(object_of(session.engine.system.disk_usage(["volume"])).get("Volumes"))
     sizes = {str(item["Name"]): int(object_of(item.get("UsageData")).get("Size") or 0) for item in usage}
     return [
@@ -108,10 +117,7 @@ def _is_anonymous(item: Json) -> bool:
 
 def images(session: Session, filters: Filters, *, every: bool, without: list[str]) -> list[Prunable]:
     """Images without a name, or with `every` all that no container uses; `without` are containers that go first."""
-    gone = {name.partition(" ")[0] for name in without}
-    used = {
-        str(item["ImageID"]) for item in session.engine.containers.list(all=True) if str(item["Id"])[:12] not in gone
-    }
+    used = {str(item["ImageID"]) for item in _staying(session, without)}
     found = session.engine.images.list(filters=None if every else {"dangling": ["true"]})
     return [
         Prunable(", ".join(_tags(item)) or str(item["Id"]).partition(":")[2][:12], int(item.get("Size") or 0))

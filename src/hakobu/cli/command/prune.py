@@ -142,7 +142,7 @@ def volume_prune(session: Session, values: Values, arguments: list[str]) -> int:
         version = session.engine.transport.version
         raise Failure(f'"--all" requires API version 1.42, but the Docker daemon API version is {version}')
     if values.on("dry-run"):
-        return _rehearsed(session, ("Volumes", prunable.volumes(session, filters_of(values), every=every)))
+        return _rehearsed(session, ("Volumes", prunable.volumes(session, filters_of(values), every=every, without=[])))
     kind = "all" if every else "anonymous"
     if not session.engine.transport.at_least("1.42"):
         kind = "all"
@@ -188,7 +188,7 @@ def _rehearsed_system(session: Session, filters: dict[str, list[str]], every: bo
     gone = [item.name for item in containers]
     found = [("Containers", containers), ("Networks", prunable.networks(session, filters))]
     if volumes:
-        found.append(("Volumes", prunable.volumes(session, filters, every=False)))
+        found.append(("Volumes", prunable.volumes(session, filters, every=False, without=gone)))
     found.append(("Images", prunable.images(session, filters, every=every, without=gone)))
     return _rehearsed(session, *found)
 
