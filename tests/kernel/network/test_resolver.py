@@ -1,5 +1,6 @@
 """The resolver's real process, with containers as namespaces and a DNS server of the host's beside it."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -148,18 +149,40 @@ def test_a_later_daemon_finds_the_process_and_a_dead_one_is_replaced(upstream, n
     assert c1.run(lambda: ask("db")) == (0, ["172.18.0.4"], False)
 
 
+def sockets_inside(namespace) -> set[str]:
+    """What sockets the namespace has, as the links of a process's descriptors name them."""
+    rows: list[str] = []
+    for family in ("udp", "tcp"):
+        with open(f"/proc/{namespace.pid}/net/{family}") as file:
+            rows += file.readlines()[1:]
+    return {f"socket:[{row.split()[9]}]" for row in rows}
+
+
+def held(pid: int) -> set[str]:
+    """The sockets a process holds, and `ended` where it holds the pidfd of one that is gone."""
+    found: set[str] = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+            with open(f"/proc/{pid}/fdinfo/{fd}") as file:
+                if "Pid:\t-1\n" in file.read():
+                    found.add("ended")
+    return found
+
+
 def test_a_container_that_ends_is_let_go(upstream, namespaces):
     host, directory = upstream
     c1, c2 = namespaces(), namespaces()
     door(host, directory, joining(("c1", c1), ("c2", c2)))
     (pid,) = resolvers(directory)
-    before = len(os.listdir(f"/proc/{pid}/fd"))
+    ones, others = sockets_inside(c1), sockets_inside(c2)
+    assert len(ones) == len(others) == 2
+    assert ones | others <= held(pid)
     c1.close()
-    for _ in range(100):
-        if len(os.listdir(f"/proc/{pid}/fd")) == before - 3:
-            break
+    while held(pid) & (ones | {"ended"}):
         time.sleep(0.02)
-    assert len(os.listdir(f"/proc/{pid}/fd")) == before - 3
+    assert others <= held(pid)
+    assert c2.run(lambda: ask("example.org")) == (3, [], False)
     with open(f"/proc/{pid}/smaps_rollup") as file:
         rollup = dict(line.split()[:2] for line in file.readlines()[1:])
     private = int(rollup["Private_Clean:"]) + int(rollup["Private_Dirty:"])
