@@ -199,7 +199,7 @@ FOREIGN_GROUPS = {
 
 # Commands of other parts of the program: module, function, and their line in the help.
 PASSED = {
-    "compose": ("hakobu.compose.command", "Run applications of several containers from a Compose file"),
+    "compose": ("hakobu.compose.entry", "Run applications of several containers from a Compose file"),
     "describe": ("hakobu.compose.describe", "Write containers as docker run, a Compose file or a quadlet unit"),
     "explain": ("hakobu.cli.explain", "Show what a command does, step by step, down to the system calls"),
     "image bootstrap": ("hakobu.bootstrap.command", "Build a base image from a distribution's packages"),

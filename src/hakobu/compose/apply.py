@@ -353,6 +353,7 @@ class Applier:
         remove = self._engine.containers.remove
         call = lambda: remove(self._id(action), force=True, volumes=self._options.volumes)  # noqa: E731
         self._tell_about(action, lambda: _unless_gone(call))
+        self._ids.pop((action.service, action.number), None)  # a surplus replica is nothing to wait for
 
     def _remove_network(self, action: Action) -> None:
         self._unless_used(action, self._engine.networks.remove, 403, 409)

@@ -78,7 +78,7 @@ def main(argv: list[str], endpoint: Endpoint | str) -> int:
     if options.compatibility:
         print("hakobu compose --compatibility is not supported: names are written with hyphens", file=sys.stderr)
         return 1
-    context = Context(options, endpoint)
+    context = Context(options, endpoint, argv)
     try:
         return function_of(context.text("verb").replace("convert", "config"))(context)
     except HakobuError as e:

@@ -8,6 +8,7 @@ from typing import cast
 from hakobu.client.endpoint import Endpoint
 from hakobu.client.engine import Engine
 from hakobu.compose.apply import ApplyOptions
+from hakobu.compose.disk import Disk
 from hakobu.compose.failure import ActionFailed, NoConfigurationFile, NoSuchService
 from hakobu.compose.load import Selection, load, project_name
 from hakobu.compose.model.project import Project
@@ -16,10 +17,13 @@ from hakobu.compose.progress import Progress
 
 
 class Context:
-    """One call of `hakobu compose`."""
+    """One call of `hakobu compose`; `argv` is the command line that `options` came from."""
 
-    def __init__(self, options: argparse.Namespace, endpoint: Endpoint | str) -> None:
+    def __init__(self, options: argparse.Namespace, endpoint: Endpoint | str, argv: list[str] | None = None) -> None:
         self.options = options
+        self.argv = argv or []
+        self.disk = Disk()
+        self.has_warned = False
         self._endpoint = endpoint
         self._engine: Engine | None = None
         self._project: Project | None = None
@@ -66,8 +70,13 @@ class Context:
             env_files=self.texts("env_file"),
             profiles=self.texts("profile"),
             environment=dict(os.environ),
-            warn=self.progress.warn,
+            warn=self._warn,
+            disk=self.disk,
         )
+
+    def _warn(self, text: str) -> None:
+        self.has_warned = True
+        self.progress.warn(text)
 
     @property
     def project(self) -> Project:

@@ -25,10 +25,11 @@ class _Place:
 
 
 class Extender:
-    """Resolves the `extends` of documents; `read` gives a file's documents, interpolated."""
+    """Resolves the `extends` of documents; `read` gives a file's documents, `has` whether there is one."""
 
-    def __init__(self, read: Callable[[str], Sequence[MappingNode]], home: str) -> None:
+    def __init__(self, read: Callable[[str], Sequence[MappingNode]], has: Callable[[str], bool], home: str) -> None:
         self._read = read
+        self._has = has
         self._home = home
 
     def extended(self, document: MappingNode, file: str, directory: str) -> MappingNode:
@@ -66,7 +67,7 @@ class Extender:
         other = place
         if file:
             path = Base(place.directory, self._home).path(file)
-            if not os.path.exists(path):
+            if not self._has(path):
                 raise BadComposeFile(mark, f"names a file that is not there: {path}", path=f"services.{name}.extends")
             other = _Place(_services(self._read(path)), path, os.path.dirname(path))
         node = other.services.get(base)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from hakobu.compose.disk import Disk
 from hakobu.compose.env_file import parse_env
 from hakobu.compose.failure import BadComposeFile, Mark, NoConfigurationFile
 from hakobu.compose.interpolation import interpolate
@@ -18,7 +19,7 @@ from hakobu.compose.model.reading import read_string
 from hakobu.compose.model.service import EnvFile, Service
 from hakobu.compose.node import MappingNode
 from hakobu.compose.path import Base
-from hakobu.compose.source import Unit, read_documents, read_text, read_unit, variables_of
+from hakobu.compose.source import Unit, read_documents, read_unit, variables_of
 from hakobu.errors import Invalid
 from hakobu.spec.step import Json
 
@@ -54,6 +55,7 @@ class Selection:
     resolve_env_files: bool = True
     consistent: bool = True
     warn: Callable[[str], None] = lambda _: None
+    disk: Disk = field(default_factory=Disk)
 
 
 def load(selection: Selection, *, lenient: bool = False) -> Project:
@@ -71,7 +73,7 @@ def load(selection: Selection, *, lenient: bool = False) -> Project:
     )
     profiles = _profiles(selection, source.variables)
     built = build_project(source.document, project, profiles, consistent=selection.consistent)
-    return _with_files(built, lenient) if selection.resolve_env_files else built
+    return _with_files(built, selection.disk, lenient) if selection.resolve_env_files else built
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ def read_source(selection: Selection) -> Source:
     first = os.path.dirname(files[0]) if files[0] != "-" else here
     directory = os.path.abspath(os.path.join(here, selection.directory or first))
     environment, env_files = _environment(selection, directory)
-    documents = {file: read_documents(file) for file in files}
+    documents = {file: read_documents(file, selection.disk) for file in files}
     written = [document for some in documents.values() for document in some]
     name = project_name(selection, written, directory, environment)
     variables = {**environment, "COMPOSE_PROJECT_NAME": name}
@@ -103,6 +105,7 @@ def read_source(selection: Selection) -> Source:
         base=Base(directory, environment.get("HOME", "/root")),
         variables=variables,
         warn=_once(selection.warn),
+        disk=selection.disk,
         interpolate=selection.interpolate,
         resolve_paths=selection.resolve_paths,
     )
@@ -144,9 +147,9 @@ def find_files(selection: Selection) -> tuple[str, ...]:
     directory = os.path.join(here, selection.directory) if selection.directory else here
     while True:
         for name in FILE_NAMES:
-            if os.path.exists(path := os.path.join(directory, name)):
+            if selection.disk.has(path := os.path.join(directory, name)):
                 overrides = [os.path.join(directory, o) for o in _OVERRIDES]
-                return (path, *[o for o in overrides if os.path.exists(o)][:1])
+                return (path, *[o for o in overrides if selection.disk.has(o)][:1])
         parent = os.path.dirname(directory)
         if parent == directory:
             raise NoConfigurationFile
@@ -158,9 +161,9 @@ def _environment(selection: Selection, directory: str) -> tuple[dict[str, str], 
     own = dict(selection.environment)
     here = os.path.abspath(selection.working_directory)
     files = [os.path.join(here, file) for file in selection.env_files]
-    if not files and os.path.isfile(default := os.path.join(directory, ".env")):
+    if not files and selection.disk.has_file(default := os.path.join(directory, ".env")):
         files = [default]
-    return {**variables_of(files, own), **own}, tuple(files)
+    return {**variables_of(files, own, selection.disk), **own}, tuple(files)
 
 
 def project_name(
@@ -187,37 +190,39 @@ def _fit_name(text: str) -> str:
     return re.sub(r"[^a-z0-9_-]", "", text.lower()).lstrip("_-")
 
 
-def _with_files(project: Project, lenient: bool) -> Project:
+def _with_files(project: Project, disk: Disk, lenient: bool) -> Project:
     """Services with what their env and label files say, and with values for the variables that had none."""
-    services = {name: _resolve(service, project.environment, lenient) for name, service in project.services.items()}
-    disabled = {name: _resolve(service, project.environment, True) for name, service in project.disabled.items()}
+    services = {
+        name: _resolve(service, project.environment, disk, lenient) for name, service in project.services.items()
+    }
+    disabled = {name: _resolve(service, project.environment, disk, True) for name, service in project.disabled.items()}
     return replace(project, services=services, disabled=disabled)
 
 
-def _resolve(service: Service, variables: Mapping[str, str], lenient: bool) -> Service:
+def _resolve(service: Service, variables: Mapping[str, str], disk: Disk, lenient: bool) -> Service:
     found: dict[str, str | None] = {}
     for env_file in service.env_file:
-        found |= _read_env_file(env_file, service.name, variables, found, lenient)
+        found |= _read_env_file(env_file, service.name, variables, found, disk, lenient)
     own = {name: variables.get(name) if value is None else value for name, value in service.environment.items()}
     return replace(
         service,
         environment=dict(sorted({**found, **own}.items())),
         env_file=(),
-        labels=_labels(service, variables, lenient),
+        labels=_labels(service, variables, disk, lenient),
         label_file=(),
         read_label_files=service.label_file,
         build=_with_arguments(service.build, variables),
     )
 
 
-def _labels(service: Service, variables: Mapping[str, str], lenient: bool) -> dict[str, str]:
+def _labels(service: Service, variables: Mapping[str, str], disk: Disk, lenient: bool) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in service.label_file:
-        if not os.path.exists(file):
+        if not disk.has(file):
             if lenient:
                 continue
             raise BadComposeFile(Mark(file), f"label file {file} not found, needed by {service.name}")
-        values = parse_env(read_text(file), file, variables.get)
+        values = parse_env(disk.read(file), file, variables.get)
         found |= {name: value for name, value in values.items() if value is not None}
     return dict(sorted({**found, **service.labels}.items()))
 
@@ -232,13 +237,18 @@ def _with_arguments(build: dict[str, Json], variables: Mapping[str, str]) -> dic
 
 
 def _read_env_file(
-    env_file: EnvFile, service: str, variables: Mapping[str, str], before: Mapping[str, str | None], lenient: bool
+    env_file: EnvFile,
+    service: str,
+    variables: Mapping[str, str],
+    before: Mapping[str, str | None],
+    disk: Disk,
+    lenient: bool,
 ) -> dict[str, str | None]:
-    if not os.path.exists(env_file.path):
+    if not disk.has(env_file.path):
         if env_file.required and not lenient:
             raise BadComposeFile(Mark(env_file.path), f"env file {env_file.path} not found, needed by {service}")
         return {}
-    text = read_text(env_file.path)
+    text = disk.read(env_file.path)
     if env_file.format == "raw":
         lines = [line.partition("=") for line in text.splitlines() if line.strip() and not line.startswith("#")]
         return {name.strip(): value for name, _, value in lines}

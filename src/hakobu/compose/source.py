@@ -5,10 +5,10 @@ one of its own, which is why its paths and its `.env` are its own.
 """
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from hakobu.compose.disk import Disk
 from hakobu.compose.env_file import parse_env
 from hakobu.compose.extends import Extender
 from hakobu.compose.failure import BadComposeFile, Mark
@@ -27,6 +27,7 @@ class Unit:
     base: Base
     variables: Mapping[str, str]
     warn: Callable[[str], None]
+    disk: Disk
     interpolate: bool = True
     resolve_paths: bool = True
 
@@ -35,22 +36,10 @@ class Unit:
         return _mapping(interpolate(document, self.variables.get, self.warn)) if self.interpolate else document
 
 
-def read_text(file: str) -> str:
-    try:
-        if file == "-":
-            return sys.stdin.read()
-        with open(file, encoding="utf-8") as stream:
-            return stream.read()
-    except OSError as e:
-        raise BadComposeFile(Mark(file), f"cannot be read: {e.strerror}") from e
-    except UnicodeDecodeError as e:
-        raise BadComposeFile(Mark(file), f"is not UTF-8: {e.reason}") from e
-
-
-def read_documents(file: str) -> tuple[MappingNode, ...]:
+def read_documents(file: str, disk: Disk) -> tuple[MappingNode, ...]:
     """The documents of a file, in their order, as written."""
     found: list[MappingNode] = []
-    for node in parse_all(read_text(file), file):
+    for node in parse_all(disk.read(file), file):
         if isinstance(node, Scalar) and node.is_null:
             continue
         if not isinstance(node, MappingNode):
@@ -77,7 +66,9 @@ def read_unit(files: Mapping[str, tuple[MappingNode, ...]], unit: Unit, chain: t
 
 def _whole(document: MappingNode, file: str, unit: Unit, chain: tuple[str, ...]) -> MappingNode:
     """A document with what it extends and includes; its own paths are made absolute in between."""
-    extender = Extender(lambda path: [unit.prepared(d) for d in read_documents(path)], unit.base.home)
+    extender = Extender(
+        lambda path: [unit.prepared(d) for d in read_documents(path, unit.disk)], unit.disk.has, unit.base.home
+    )
     document = extender.extended(document, file, unit.base.directory)
     if unit.resolve_paths:
         document = _mapping(absolute(document, unit.base))
@@ -92,23 +83,23 @@ def _included(include: Include, unit: Unit, chain: tuple[str, ...]) -> MappingNo
     paths = [unit.base.path(path) for path in include.paths]
     directory = unit.base.path(include.project_directory) if include.project_directory else os.path.dirname(paths[0])
     env_files = [unit.base.path(file) for file in include.env_files]
-    if not env_files and os.path.isfile(default := os.path.join(directory, ".env")):
+    if not env_files and unit.disk.has_file(default := os.path.join(directory, ".env")):
         env_files = [default]
-    variables = {**variables_of(env_files, unit.variables), **unit.variables}
+    variables = {**variables_of(env_files, unit.variables, unit.disk), **unit.variables}
     inner = replace(unit, base=Base(directory, unit.base.home), variables=variables)
-    documents = {path: tuple(d for d in read_documents(path)) for path in paths}
+    documents = {path: read_documents(path, unit.disk) for path in paths}
     return read_unit(documents, inner, chain)
 
 
-def variables_of(files: list[str], outer: Mapping[str, str]) -> dict[str, str]:
+def variables_of(files: list[str], outer: Mapping[str, str], disk: Disk) -> dict[str, str]:
     """The variables that files set, each seeing those before it and, first, the outer ones."""
     found: dict[str, str] = {}
     for file in files:
         if file == os.devnull:
             continue
-        if not os.path.exists(file):
+        if not disk.has(file):
             raise BadComposeFile(Mark(file), f"couldn't find env file: {file}")
-        values = parse_env(read_text(file), file, {**found, **outer}.get)
+        values = parse_env(disk.read(file), file, {**found, **outer}.get)
         found |= {name: value for name, value in values.items() if value is not None}
     return found
 

@@ -1,5 +1,6 @@
 """Verbs that change things: up, down, create, start, stop, restart, kill, rm, pull, pause, unpause."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from hakobu.compose.apply import Applier
 from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.follow import Attached, Printer, Source, label_of
+from hakobu.compose.memory import keep
 from hakobu.compose.model.project import Project
 from hakobu.compose.observed import Observed, observe, observe_containers, observe_left
 from hakobu.compose.plan import (
@@ -27,6 +29,8 @@ from hakobu.compose.plan import (
     plan_wait,
     wanted_services,
 )
+from hakobu.compose.quick import head_of
+from hakobu.compose.summary import summary
 from hakobu.compose.support import refuse_builds, refuse_unsupported
 from hakobu.errors import Invalid
 
@@ -100,8 +104,19 @@ def up(context: Context) -> int:
     applier, plan, _ = prepare(context, options)
     if context.on("detach") or options.wait or options.no_start or context.dry:
         applier.run(plan)
+        remember(context)
         return 0
     return _attached_up(context, applier, plan, options)
+
+
+def remember(context: Context) -> None:
+    """Leaves a note of the project for the next `up -d`, where this one was plain and nothing had to be warned of."""
+    head = head_of(context.argv)
+    if head is None or context.has_warned:
+        return
+    found = summary(context.project, context.disk)
+    if found is not None:
+        keep(head, os.environ, context.disk.texts, found)
 
 
 def create(context: Context) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hakobu.client.error import EngineError
 from hakobu.compose.context import Context
+from hakobu.compose.disk import Disk
 from hakobu.compose.env_file import parse_env
 from hakobu.compose.failure import Mark
 from hakobu.compose.maker import Maker
@@ -19,7 +20,6 @@ from hakobu.compose.node import Sequence, string
 from hakobu.compose.observed import observe
 from hakobu.compose.path import Base
 from hakobu.compose.plan import UpOptions, plan_networks
-from hakobu.compose.source import read_text
 from hakobu.compose.terminal import on_resize, pump, raw_terminal, size
 from hakobu.compose.verb.lifecycle import prepare, remove_orphans
 
@@ -100,7 +100,7 @@ def _environment(context: Context, service: Service) -> dict[str, str | None]:
     variables = context.project.environment
     found: dict[str, str | None] = dict(service.environment)
     for file in context.texts("env_from_file"):
-        found |= parse_env(read_text(file), file, variables.get)
+        found |= parse_env(Disk().read(file), file, variables.get)
     for name, value in read_variables(_given(context, "env"), "--env").items():
         found[name] = variables.get(name) if value is None else value
     return dict(sorted(found.items()))
