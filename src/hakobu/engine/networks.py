@@ -164,7 +164,7 @@ class NetworkService:
         staying = tuple(e for e in target.endpoints if e.network_id != network.id)
         remaining = self._endpoints.joined(replace(target, endpoints=staying))
         for endpoint in going:
-            await self._runtime.run_steps(target.id, plan_disconnect(self._instance, endpoint, remaining))
+            await self._runtime.run_steps(target.id, plan_disconnect(self._instance, network, endpoint, remaining))
             await self._thread.call(self._networking.leave, endpoint)
         changed = await self._records.change(target.id, endpoints=staying)
         await self._endpoints.reopen(changed)

@@ -222,8 +222,12 @@ def _user(args: Args, _: str) -> dict[str, str]:
 
 
 def _route(args: Args, _: str) -> dict[str, str]:
-    destination = _text(args, "destination")
-    return {"destination_shown": f"{destination}/{_int(args, 'prefix')}" if destination else "default"}
+    destination, prefix, gateway = _text(args, "destination"), _int(args, "prefix"), _text(args, "gateway")
+    return {
+        "destination_shown": f"{destination}/{prefix}" if prefix else "default",
+        "way": gateway or _text(args, "name"),
+        "via": f"via {gateway} " if gateway else "",
+    }
 
 
 def _sysctl(args: Args, _: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS = 1, 3, 4, 10, 18, 20
 IFLA_PROTINFO, IFLA_BRPORT_ISOLATED = 12, 33
 IFLA_NET_NS_PID, IFLA_NET_NS_FD, IFLA_INFO_KIND, IFLA_INFO_DATA = 19, 28, 1, 2
 VETH_INFO_PEER = 1
@@ -73,11 +73,13 @@ class Route(NamedTuple):
     table: int
 
 
-def _ifinfo(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
+def if_info(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
+    """`struct ifinfomsg`, with which every message about an interface begins."""
     return _IFINFOMSG.pack(socket.AF_UNSPEC, 0, index, flags, change)
 
 
-def _name(kind: int, name: str) -> bytes:
+def if_name(kind: int, name: str) -> bytes:
+    """An attribute that holds an interface's name. OSError(EINVAL) where the kernel would cut it."""
     if not 0 < len(os.fsencode(name)) < IFNAMSIZ:
         raise OSError(errno.EINVAL, "interface names have 1 to 15 bytes", name)
     return text(kind, name)
@@ -107,7 +109,7 @@ def index_of(name: str) -> int:
 
 def create_bridge(nl: Netlink, name: str, mac: str = "", mtu: int = 0) -> None:
     """A bridge without spanning tree. A MAC of its own keeps it from following its members' (it must not change)."""
-    body = [_ifinfo(), _name(IFLA_IFNAME, name)]
+    body = [if_info(), if_name(IFLA_IFNAME, name)]
     if mac:
         body.append(attribute(IFLA_ADDRESS, parse_mac(mac)))
     if mtu:
@@ -129,14 +131,14 @@ def create_veth(
 ) -> None:
     """A veth pair: `host` here (on `bridge`, up), `peer` in the namespace of `pid` or `netns_fd`, still down."""
     size = u32(IFLA_MTU, mtu) if mtu else b""
-    far = [_ifinfo(), _name(IFLA_IFNAME, peer), size]
+    far = [if_info(), if_name(IFLA_IFNAME, peer), size]
     if mac:
         far.append(attribute(IFLA_ADDRESS, parse_mac(mac)))
     if netns_fd >= 0:
         far.append(u32(IFLA_NET_NS_FD, netns_fd))
     elif pid:
         far.append(u32(IFLA_NET_NS_PID, pid))
-    near = [_ifinfo(flags=IFF_UP, change=IFF_UP), _name(IFLA_IFNAME, host), size]
+    near = [if_info(flags=IFF_UP, change=IFF_UP), if_name(IFLA_IFNAME, host), size]
     if bridge:
         near.append(u32(IFLA_MASTER, index_of(bridge)))
     peer_info = nested(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, b"".join(far)))
@@ -154,11 +156,11 @@ def isolate_port(nl: Netlink, name: str) -> None:
 def set_up(nl: Netlink, name: str, up: bool = True) -> None:
     flags = IFF_UP if up else 0
     verb = "up" if up else "down"
-    nl.request(RTM_NEWLINK, 0, _ifinfo(0, flags, IFF_UP) + _name(IFLA_IFNAME, name), f"set link {name} {verb}")
+    nl.request(RTM_NEWLINK, 0, if_info(0, flags, IFF_UP) + if_name(IFLA_IFNAME, name), f"set link {name} {verb}")
 
 
 def set_link(nl: Netlink, name: str, *, mtu: int = 0, bridge: str = "", mac: str = "") -> None:
-    body = [_ifinfo(index_of(name))]
+    body = [if_info(index_of(name))]
     if mtu:
         body.append(u32(IFLA_MTU, mtu))
     if bridge:
@@ -169,27 +171,35 @@ def set_link(nl: Netlink, name: str, *, mtu: int = 0, bridge: str = "", mac: str
 
 
 def rename(nl: Netlink, name: str, new: str) -> None:
-    nl.request(RTM_NEWLINK, 0, _ifinfo(index_of(name)) + _name(IFLA_IFNAME, new), f"rename link {name} to {new}")
+    nl.request(RTM_NEWLINK, 0, if_info(index_of(name)) + if_name(IFLA_IFNAME, new), f"rename link {name} to {new}")
 
 
 def give_away(nl: Netlink, name: str, pid: int, new: str) -> None:
     """The interface, as `new`, to the network namespace of a process. Its addresses do not go along."""
-    body = _ifinfo(index_of(name)) + _name(IFLA_IFNAME, new) + u32(IFLA_NET_NS_PID, pid)
+    body = if_info(index_of(name)) + if_name(IFLA_IFNAME, new) + u32(IFLA_NET_NS_PID, pid)
     nl.request(RTM_NEWLINK, 0, body, f"move link {name}")
 
 
 def delete_link(nl: Netlink, name: str) -> None:
-    nl.request(RTM_DELLINK, 0, _ifinfo() + _name(IFLA_IFNAME, name), f"delete link {name}")
+    nl.request(RTM_DELLINK, 0, if_info() + if_name(IFLA_IFNAME, name), f"delete link {name}")
 
 
 def links(nl: Netlink) -> list[Link]:
-    found = nl.dump(RTM_GETLINK, _ifinfo(), "list links")
+    found = nl.dump(RTM_GETLINK, if_info(), "list links")
     return [_parse_link(body) for kind, body in found if kind == RTM_NEWLINK]
+
+
+def alias_of(body: bytes) -> tuple[str, str]:
+    """Name and alias of the interface that an RTM_NEWLINK message describes."""
+    _check(body, _IFINFOMSG.size)
+    found = attributes(body, _IFINFOMSG.size)
+    name, alias = found.get(IFLA_IFNAME, b""), found.get(IFLA_IFALIAS, b"")
+    return os.fsdecode(name.rstrip(b"\0")), os.fsdecode(alias.rstrip(b"\0"))
 
 
 def find_link(nl: Netlink, name: str) -> Link | None:
     try:
-        found = nl.request(RTM_GETLINK, 0, _ifinfo() + _name(IFLA_IFNAME, name), f"find link {name}")
+        found = nl.request(RTM_GETLINK, 0, if_info() + if_name(IFLA_IFNAME, name), f"find link {name}")
     except OSError as e:
         if e.errno == errno.ENODEV:
             return None

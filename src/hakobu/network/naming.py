@@ -11,8 +11,8 @@ SHORT_ID = 12
 
 
 def has_names(network: Network) -> bool:
-    """User-defined bridges have; the default one never had, and images rely on that."""
-    return network.spec.driver == "bridge" and not network.is_default
+    """User-defined ones have; the default bridge never had, and images rely on that."""
+    return network.is_wired and not network.is_default
 
 
 def names_of(container: Container, endpoint: Endpoint) -> tuple[str, ...]:
@@ -24,22 +24,22 @@ def names_of(container: Container, endpoint: Endpoint) -> tuple[str, ...]:
 def snapshot(networks: Iterable[Network], running: Iterable[Container], host: ResolvConf) -> Snapshot:
     """`running` are the containers whose names hold now; `host` is the host's resolv.conf, loopback servers too:
     the resolver asks from the host's namespace, so they answer it."""
-    bridges = {n.id: n for n in networks if n.spec.driver == "bridge"}
-    members: dict[str, list[Member]] = {key: [] for key in bridges}
+    wired = {n.id: n for n in networks if n.is_wired}
+    members: dict[str, list[Member]] = {key: [] for key in wired}
     askers: dict[str, Asker] = {}
     for container in running:
-        joined = [e for e in container.endpoints if e.network_id in bridges]
+        joined = [e for e in container.endpoints if e.network_id in wired]
         for endpoint in joined:
-            if has_names(bridges[endpoint.network_id]):
+            if has_names(wired[endpoint.network_id]):
                 members[endpoint.network_id].append(Member(names_of(container, endpoint), endpoint.ipv4, endpoint.ipv6))
-        if any(has_names(bridges[e.network_id]) for e in joined):
+        if any(has_names(wired[e.network_id]) for e in joined):
             askers[container.id] = Asker(
                 networks=tuple(e.network_id for e in joined),
                 servers=container.spec.dns or host.nameservers or FALLBACK,
                 links=_links(joined),
             )
     named = {
-        key: NamedNetwork(network.name, network.spec.internal, tuple(members[key])) for key, network in bridges.items()
+        key: NamedNetwork(network.name, network.spec.internal, tuple(members[key])) for key, network in wired.items()
     }
     return Snapshot(named, askers)
 

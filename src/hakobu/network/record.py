@@ -83,6 +83,10 @@ def check_options(spec: NetworkSpec) -> None:
             raise UnsupportedOption(key, value)
     if spec.ingress:
         raise UnsupportedOption("ingress", "true")
+    check_ipam(spec)
+
+
+def check_ipam(spec: NetworkSpec) -> None:
     if spec.ipam_driver not in ("", "default"):
         raise UnsupportedOption("ipam-driver", spec.ipam_driver)
     if not spec.enable_ipv4 and not spec.enable_ipv6:
@@ -90,6 +94,8 @@ def check_options(spec: NetworkSpec) -> None:
 
 
 def check_endpoint(network: Network, spec: EndpointSpec) -> None:
+    if spec.mac and network.spec.driver == "ipvlan":
+        raise Invalid("ipvlan interfaces do not support custom mac address assignment", field="MacAddress")
     if not spec.ipv4 and not spec.ipv6:
         return
     if network.is_default:

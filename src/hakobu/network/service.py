@@ -13,16 +13,18 @@ from dataclasses import replace
 from hakobu.errors import HakobuError
 from hakobu.kernel import conntrack, rtnetlink
 from hakobu.kernel.netlink import Netlink
-from hakobu.network import bridge, foreign, sysctl
+from hakobu.network import bridge, foreign, sublink, sysctl
 from hakobu.network.failure import InterfaceExists, NetworkFailed, UnsupportedDriver
 from hakobu.network.files import read_host_resolv_conf
 from hakobu.network.firewall import Firewall
 from hakobu.network.ipam import Ipam, Subnet, mac_of, mac_of_id, parse_subnet
 from hakobu.network.naming import has_names, snapshot
+from hakobu.network.parent import Parents
 from hakobu.network.record import (
     OPTION,
     NetworkSettings,
     check_endpoint,
+    check_ipam,
     check_options,
     default_network,
     gateway_of,
@@ -30,7 +32,7 @@ from hakobu.network.record import (
 )
 from hakobu.network.resolving import ResolverDoor, ResolverFailed
 from hakobu.network.rules import BridgeRules, PortRule
-from hakobu.network.steps import allows_icc
+from hakobu.network.steps import allows_icc, leads_by_gateway
 from hakobu.spec.container import BoundPort, Container, Endpoint, EndpointSpec
 from hakobu.spec.instance import Instance
 from hakobu.spec.network import Network, NetworkSpec
@@ -48,6 +50,7 @@ class Networking:
         self._resolver = ResolverDoor(f"{instance.exec_root}/resolver")
         self._netlink: Netlink | None = None
         self._bridges: dict[str, BridgeRules] = {}
+        self._parents = Parents(instance)
         self._published: dict[str, list[PortRule]] = {}
         self._holding: set[str] = set()
         self._ready = False
@@ -70,6 +73,7 @@ class Networking:
         The next daemon makes it anew from its records. The table stays where it keeps interfaces apart that
         forwarding, which was switched on for the bridges, would join."""
         with _kernel("withdraw the bridges"):
+            self._parents.withdraw(self._nl)
             for rule in self._bridges.values():
                 bridge.remove(self._nl, rule.bridge)
             if not self._settings.firewall or not self._bridges:
@@ -127,13 +131,30 @@ class Networking:
 
     def create(self, spec: NetworkSpec) -> tuple[Network, tuple[str, ...]]:
         """A new network and warnings. Its name was checked by the caller; ids are 64 hex digits."""
-        if spec.driver != "bridge":
+        if spec.driver in sublink.DRIVERS:
+            made = self._make_on_parent(record(spec))
+            warnings = [f"{name}: not an option of the driver {spec.driver}" for name in sublink.unknown_options(spec)]
+        elif spec.driver == "bridge":
+            check_options(spec)
+            made = self._make(record(spec))
+            warnings = self._warnings
+        else:
             raise UnsupportedDriver(spec.driver)
-        check_options(spec)
-        network = record(spec)
-        made = self._make(network)
         self._resolver.start()
-        return made, tuple(self._warnings)
+        return made, tuple(warnings)
+
+    def _make_on_parent(self, network: Network) -> Network:
+        check_ipam(network.spec)
+        self._parents.take(network)
+        with _kernel(f"create network {network.name}"):
+            try:
+                pools = self._ipam.request(network.id, network.spec, self._taken())
+                self._parents.ensure(self._nl, network.id)
+            except BaseException:
+                self._ipam.forget(network.id)
+                self._parents.release(self._nl, network.id)
+                raise
+        return replace(network, pools=pools)
 
     def _make(self, network: Network) -> Network:
         name = network.spec.options.get(OPTION + "name", "") or self._instance.bridge(network.id)
@@ -241,9 +262,11 @@ class Networking:
     def remove(self, network: Network) -> None:
         """Without members, as the caller has made sure."""
         self._ipam.forget(network.id)
-        rule = self._bridges.pop(network.id, None) or self._rules_of(network)
+        with _kernel(f"remove network {network.name}"):
+            self._parents.release(self._nl, network.id)
         if not network.bridge:
             return
+        rule = self._bridges.pop(network.id, None) or self._rules_of(network)
         with _kernel(f"remove network {network.name}"):
             bridge.remove(self._nl, network.bridge)
             if self._settings.firewall:
@@ -259,7 +282,8 @@ class Networking:
     ) -> None:
         """At the daemon's start, and whenever the host may differ: all networks, every stored endpoint, and the
         published ports of running containers (container id, endpoint, ports). Idempotent."""
-        bridges = [n for n in networks if n.spec.driver == "bridge" and n.pools and self._adopt(n)]
+        wired = [n for n in networks if n.is_wired and n.pools and self._adopt(n)]
+        bridges = [n for n in wired if n.spec.driver == "bridge"]
         endpoints = tuple(endpoints)
         for endpoint in endpoints:
             self._holding.add(endpoint.endpoint_id)
@@ -273,6 +297,7 @@ class Networking:
             self._remove_orphans()
             self._ready = False
             self._install_each(bridges)
+            self._ensure_parents([n for n in wired if n.spec.driver != "bridge"])
             self._reattach(networks=bridges, endpoints=endpoints)
 
     def _adopt(self, network: Network) -> bool:
@@ -282,8 +307,20 @@ class Networking:
         except HakobuError as e:
             self.notices.append(f"network {network.name} is left out: {e}")
             return False
-        self._bridges[network.id] = self._rules_of(network)
+        if network.spec.driver == "bridge":
+            self._bridges[network.id] = self._rules_of(network)
         return True
+
+    def _ensure_parents(self, networks: Sequence[Network]) -> None:
+        """What was made for networks goes with a reboot; what is not there yet is looked for again at each start."""
+        for network in networks:
+            try:
+                self._parents.take(network)
+                self._parents.ensure(self._nl, network.id)
+            except (HakobuError, OSError) as e:
+                self.notices.append(f"network {network.name} is not whole: {e}")
+        for name in self._parents.remove_orphans(self._nl):
+            self.notices.append(f"interface {name} belonged to no network and is removed")
 
     def _install_each(self, networks: Sequence[Network]) -> None:
         self._prepare()
@@ -317,7 +354,7 @@ class Networking:
 
     def join(self, network: Network, spec: EndpointSpec, interface: str = "eth0") -> Endpoint:
         """Allots addresses. `interface` is its name in the container; the caller counts eth0, eth1, …"""
-        if network.spec.driver != "bridge":
+        if not network.is_wired:
             return Endpoint(
                 spec=spec,
                 network_id=network.id,
@@ -326,6 +363,8 @@ class Networking:
                 interface="" if network.spec.driver == "host" else "lo",
             )
         check_endpoint(network, spec)
+        with _kernel(f"join network {network.name}"):
+            self._parents.ensure(self._nl, network.id)
         self.heal()
         v4 = self._ipam.allocate(network, 4, spec.ipv4) if network.spec.enable_ipv4 else None
         try:
@@ -335,6 +374,8 @@ class Networking:
                 self._ipam.release(network.id, v4.address)
             raise
         endpoint_id = secrets.token_hex(32)
+        has_gateway = leads_by_gateway(network)
+        own_mac = network.spec.driver != "ipvlan"
         self._holding.add(endpoint_id)
         return Endpoint(
             spec=spec,
@@ -343,11 +384,11 @@ class Networking:
             endpoint_id=endpoint_id,
             ipv4=v4.address if v4 else "",
             ipv4_prefix=v4.prefix if v4 else 0,
-            ipv4_gateway=gateway_of(network, v4.gateway) if v4 and not network.spec.internal else "",
+            ipv4_gateway=gateway_of(network, v4.gateway) if v4 and has_gateway else "",
             ipv6=v6.address if v6 else "",
             ipv6_prefix=v6.prefix if v6 else 0,
-            ipv6_gateway=v6.gateway if v6 and not network.spec.internal else "",
-            mac=spec.mac.lower() or (mac_of(v4.address) if v4 else mac_of_id(endpoint_id)),
+            ipv6_gateway=v6.gateway if v6 and has_gateway else "",
+            mac=(spec.mac.lower() or (mac_of(v4.address) if v4 else mac_of_id(endpoint_id))) if own_mac else "",
             interface=interface,
         )
 

@@ -4,27 +4,31 @@
 |---|---|---|
 | `veth.create` | shim | host, peer, mac, bridge, mtu, isolated: the far end in the container's namespace |
 | `veth.delete` | shim | host |
+| `macvlan.create` | shim | parent, name, mode, mac, mtu: in the container's namespace |
+| `ipvlan.create` | shim | parent, name, mode, flag, mtu: in the container's namespace |
+| `link.delete` | child | name |
 | `link.up` | child | name |
 | `addr.add` | child | name, address, prefix |
-| `route.add` | child | destination ("" for default), prefix, gateway, name, metric |
+| `route.add` | child | destination ("" for default by a gateway), prefix, gateway, name, metric |
 | `sysctl.interface` | child | family, name, key, value |
 | `port.reserve` | shim | protocol, host_ip, host_port, host_port_end, container_ip, container_ipv6, container_port |
 | `port.publish` | daemon | protocol, host_ip, host_port, container_ip, container_ipv6, container_port, bridge |
 | `resolver.join` | daemon | container_id, networks |
 
 `port.reserve` has `keeper` and `container_prefix` besides, where another process binds the host's ports.
-A child's steps on an interface need the shim's `veth.create` for it done before.
+A child's steps on an interface need the shim's step that creates it done before.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from hakobu.network.sublink import DRIVERS as ON_A_PARENT
+from hakobu.network.sublink import MTU_OPTION, sublink_of
 from hakobu.spec.container import Endpoint, PortBinding
 from hakobu.spec.instance import Instance
 from hakobu.spec.network import Network
 from hakobu.spec.step import Json, Place, Step
 
-MTU_OPTION = "com.docker.network.driver.mtu"
 HOST_BINDING_OPTION = "com.docker.network.bridge.host_binding_ipv4"
 ICC_OPTION = "com.docker.network.bridge.enable_icc"
 DEFAULT_MTU = 1500
@@ -41,6 +45,22 @@ def allows_icc(network: Network) -> bool:
     return network.spec.options.get(ICC_OPTION, "true").lower() not in ("false", "0")
 
 
+def leads_by_gateway(network: Network) -> bool:
+    """Whether an endpoint there has a gateway: not where nothing leads out, nor where the interface itself does."""
+    return not network.spec.internal and not _leads_by_device(network)
+
+
+def _leads_by_device(network: Network) -> bool:
+    on_parent = network.spec.driver in ON_A_PARENT
+    return on_parent and not network.spec.internal and sublink_of(network.spec).routes_by_device
+
+
+def _leads_out(network: Network, endpoint: Endpoint) -> bool:
+    return not network.spec.internal and bool(
+        endpoint.ipv4_gateway or endpoint.ipv6_gateway or _leads_by_device(network)
+    )
+
+
 def plan_loopback() -> tuple[Step, ...]:
     """For every network namespace of our own, also `none`."""
     return (Step("link.up", Place.CHILD, {"name": "lo"}, NETLINK),)
@@ -49,19 +69,33 @@ def plan_loopback() -> tuple[Step, ...]:
 def plan_endpoint(
     instance: Instance, network: Network, endpoint: Endpoint, *, default_route: bool = True
 ) -> tuple[Step, ...]:
-    """The interface `endpoint.interface` of a container on the bridge of `network`.
+    """The interface `endpoint.interface` of a container on `network`.
 
     `default_route` is for the one endpoint through which the container reaches the rest of the world; an
     internal network never gets one.
     """
-    steps = [_veth(instance, network, endpoint)]
+    on_parent = network.spec.driver in ON_A_PARENT
+    steps = [_on_parent(instance, network, endpoint) if on_parent else _veth(instance, network, endpoint)]
     if not endpoint.ipv6:
         steps.append(_disable_ipv6(endpoint.interface))
     steps += _addresses(endpoint)
     steps.append(Step("link.up", Place.CHILD, {"name": endpoint.interface}, NETLINK))
     if default_route and not network.spec.internal:
-        steps += plan_default_route(endpoint)
+        steps += plan_default_route(network, endpoint)
     return tuple(steps)
+
+
+def _on_parent(instance: Instance, network: Network, endpoint: Endpoint) -> Step:
+    link = sublink_of(network.spec)
+    args: dict[str, Json] = {
+        "parent": link.parent or instance.bridge(network.id),
+        "name": endpoint.interface,
+        "mode": link.mode,
+        "mtu": mtu_of(network, 0),
+    }
+    args |= {"flag": link.flag} if link.driver == "ipvlan" else {"mac": endpoint.mac}
+    # spelt out, for what is planned is looked up by these names
+    return Step("ipvlan.create" if link.driver == "ipvlan" else "macvlan.create", Place.SHIM, args, NETLINK)
 
 
 def _veth(instance: Instance, network: Network, endpoint: Endpoint) -> Step:
@@ -92,27 +126,33 @@ def _addresses(endpoint: Endpoint) -> list[Step]:
     ]
 
 
-def plan_default_route(endpoint: Endpoint) -> tuple[Step, ...]:
+def plan_default_route(network: Network, endpoint: Endpoint) -> tuple[Step, ...]:
     """The default routes through `endpoint`, replacing the ones there are."""
+    if _leads_by_device(network):
+        ways = [("0.0.0.0", "")] * bool(endpoint.ipv4) + [("::", "")] * bool(endpoint.ipv6)
+    else:
+        ways = [("", gateway) for gateway in (endpoint.ipv4_gateway, endpoint.ipv6_gateway) if gateway]
     return tuple(
         Step(
             "route.add",
             Place.CHILD,
-            {"destination": "", "prefix": 0, "gateway": gateway, "name": endpoint.interface, "metric": 0},
+            {"destination": to, "prefix": 0, "gateway": gateway, "name": endpoint.interface, "metric": 0},
             NETLINK,
         )
-        for gateway in (endpoint.ipv4_gateway, endpoint.ipv6_gateway)
-        if gateway
+        for to, gateway in ways
     )
 
 
 def default_route_of(joined: Sequence[tuple[Network, Endpoint]]) -> Endpoint | None:
     """The endpoint that leads out: highest priority, then both families before one, then by network name."""
-    leading = [(n, e) for n, e in joined if not n.spec.internal and (e.ipv4_gateway or e.ipv6_gateway)]
-    if not leading:
-        return None
+    found = _way_out(joined)
+    return found[1] if found else None
+
+
+def _way_out(joined: Sequence[tuple[Network, Endpoint]]) -> tuple[Network, Endpoint] | None:
+    leading = [(n, e) for n, e in joined if _leads_out(n, e)]
     order = sorted(leading, key=lambda j: (-j[1].spec.gateway_priority, not (j[1].ipv4 and j[1].ipv6), j[0].name))
-    return order[0][1]
+    return order[0] if order else None
 
 
 def plan_container(
@@ -126,7 +166,7 @@ def plan_container(
     out = default_route_of(joined)
     steps = [*plan_loopback()]
     for network, endpoint in joined:
-        if network.spec.driver == "bridge":
+        if network.is_wired:
             steps += plan_endpoint(instance, network, endpoint, default_route=endpoint is out)
     published = publishing_endpoint(joined)
     if published is not None:
@@ -143,8 +183,10 @@ def bound_for(ports: Iterable[PortBinding], network: Network, default: str = "")
 
 
 def publishing_endpoint(joined: Sequence[tuple[Network, Endpoint]]) -> Endpoint | None:
-    """Where published ports lead: the endpoint that leads out; internal networks publish nothing."""
-    return default_route_of(joined)
+    """Where published ports lead: the endpoint that leads out, if it is on a bridge. Internal networks publish
+    nothing, and on a macvlan or ipvlan a container's ports are all reachable as they are."""
+    found = _way_out(joined)
+    return found[1] if found and found[0].spec.driver == "bridge" else None
 
 
 def plan_connect(instance: Instance, joined: Sequence[tuple[Network, Endpoint]], new: Endpoint) -> tuple[Step, ...]:
@@ -154,12 +196,18 @@ def plan_connect(instance: Instance, joined: Sequence[tuple[Network, Endpoint]],
 
 
 def plan_disconnect(
-    instance: Instance, endpoint: Endpoint, remaining: Sequence[tuple[Network, Endpoint]] = ()
+    instance: Instance,
+    network: Network,
+    endpoint: Endpoint,
+    remaining: Sequence[tuple[Network, Endpoint]] = (),
 ) -> tuple[Step, ...]:
     """For a running container; the default route moves to what remains."""
-    removed = Step("veth.delete", Place.SHIM, {"host": instance.veth(endpoint.endpoint_id)}, NETLINK)
-    out = default_route_of(remaining)
-    return (removed, *(plan_default_route(out) if out else ()))
+    if network.spec.driver in ON_A_PARENT:
+        removed = Step("link.delete", Place.CHILD, {"name": endpoint.interface}, NETLINK)
+    else:
+        removed = Step("veth.delete", Place.SHIM, {"host": instance.veth(endpoint.endpoint_id)}, NETLINK)
+    out = _way_out(remaining)
+    return (removed, *(plan_default_route(*out) if out else ()))
 
 
 def next_interface(endpoints: Iterable[Endpoint]) -> str:
@@ -220,8 +268,8 @@ def plan_port_rules(ports: Iterable[PortBinding], network: Network, endpoint: En
 
 
 def plan_resolver(container_id: str, networks: Sequence[Network]) -> tuple[Step, ...]:
-    """Names: for containers on at least one user-defined bridge."""
-    named = [n.id for n in networks if n.spec.driver == "bridge" and not n.is_default]
+    """Names: for containers on at least one user-defined network."""
+    named = [n.id for n in networks if n.is_wired and not n.is_default]
     if not named:
         return ()
     return (Step("resolver.join", Place.DAEMON, {"container_id": container_id, "networks": [*named]}, ("sendmsg",)),)

@@ -2,16 +2,17 @@
 
 What each step takes is told by `hakobu.network.steps`, which plans them. `SHIM` steps act in the host's
 network namespace and get the pid whose namespace is the container's; `CHILD` steps act in the namespace of
-the process that calls them. Order: a child's steps on an interface come after the shim's `veth.create` for it.
+the process that calls them. Order: a child's steps on an interface come after the shim's that creates it.
 Nothing here imports lazily, decodes names through NSS, or touches a file outside /proc.
 """
 
 import errno
 import os
 import resource
+import time
 from collections.abc import Callable, Mapping
 
-from hakobu.kernel import rtnetlink
+from hakobu.kernel import rtnetlink, upper_link
 from hakobu.kernel.netlink import Netlink
 from hakobu.runtime.port_socket import Reserved, bind, bind_by
 from hakobu.spec.step import Json
@@ -19,6 +20,7 @@ from hakobu.spec.step import Json
 Args = Mapping[str, Json]
 
 EPHEMERAL_TRIES = 64
+BUSY_TRIES, BUSY_PAUSE_S = 300, 0.01
 
 
 def _text(args: Args, key: str) -> str:
@@ -60,9 +62,55 @@ def veth_delete(args: Args, pid: int) -> None:
                 raise
 
 
-def link_up(args: Args) -> None:
+def macvlan_create(args: Args, pid: int) -> None:
     with Netlink() as nl:
-        rtnetlink.set_up(nl, _text(args, "name"))
+        upper_link.create_macvlan(
+            nl,
+            _text(args, "parent"),
+            _text(args, "name"),
+            _text(args, "mode"),
+            pid=pid,
+            mac=_text(args, "mac"),
+            mtu=_number(args, "mtu"),
+        )
+
+
+def ipvlan_create(args: Args, pid: int) -> None:
+    with Netlink() as nl:
+        upper_link.create_ipvlan(
+            nl,
+            _text(args, "parent"),
+            _text(args, "name"),
+            _text(args, "mode"),
+            _text(args, "flag"),
+            pid=pid,
+            mtu=_number(args, "mtu"),
+        )
+
+
+def link_delete(args: Args) -> None:
+    """Of the container's own side. Already gone is what was wanted."""
+    with Netlink() as nl:
+        try:
+            rtnetlink.delete_link(nl, _text(args, "name"))
+        except OSError as e:
+            if e.errno != errno.ENODEV:
+                raise
+
+
+def link_up(args: Args) -> None:
+    """A macvlan whose MAC address another one of the parent has is refused by the kernel. After a restart that other
+    is the container's own former interface: the kernel takes an ended namespace away in its own time."""
+    name = _text(args, "name")
+    with Netlink() as nl:
+        for left in reversed(range(BUSY_TRIES)):
+            try:
+                rtnetlink.set_up(nl, name)
+                break
+            except OSError as e:
+                if e.errno != errno.EADDRINUSE or not left:
+                    raise
+            time.sleep(BUSY_PAUSE_S)
 
 
 def addr_add(args: Args) -> None:
@@ -152,11 +200,17 @@ def _bind_all(protocol: str, host_ip: str, port: int, keeper: str) -> tuple[Rese
         raise
 
 
-SHIM: Mapping[str, Callable[[Args, int], None]] = {"veth.create": veth_create, "veth.delete": veth_delete}
+SHIM: Mapping[str, Callable[[Args, int], None]] = {
+    "veth.create": veth_create,
+    "veth.delete": veth_delete,
+    "macvlan.create": macvlan_create,
+    "ipvlan.create": ipvlan_create,
+}
 """Steps of the shim; `port.reserve` stands apart because its sockets are kept: `port_reserve`."""
 
 CHILD: Mapping[str, Callable[[Args], None]] = {
     "link.up": link_up,
+    "link.delete": link_delete,
     "addr.add": addr_add,
     "route.add": route_add,
     "sysctl.interface": sysctl_interface,

@@ -36,6 +36,11 @@ class Instance:
         return f"hk{endpoint_id[:10]}"
 
     @property
+    def link_alias(self) -> str:
+        """What the alias of an interface made for a network begins with; the network's id follows."""
+        return f"hakobu{'-' if self.tag else ''}{self.tag}/"
+
+    @property
     def nft_table(self) -> str:
         return f"hakobu_{self.tag}" if self.tag else "hakobu"
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+WIRED = frozenset({"bridge", "macvlan", "ipvlan"})
+"""Drivers whose containers get an interface, addresses and (but on the default bridge) names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
@@ -15,7 +18,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
-    """What a create request says. `driver` is bridge, host or null (Docker's `none`)."""
+    """What a create request says. `driver` is bridge, macvlan, ipvlan, host or null (Docker's `none`)."""
 
     name: str
     driver: str = "bridge"
@@ -44,6 +47,10 @@ class Network:
     @property
     def name(self) -> str:
         return self.spec.name
+
+    @property
+    def is_wired(self) -> bool:
+        return self.spec.driver in WIRED
 
     @property
     def is_default(self) -> bool:

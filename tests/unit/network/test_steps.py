@@ -88,8 +88,8 @@ def test_the_way_out_is_chosen_by_priority_then_name_and_moves_on():
     planned = steps.plan_container(INSTANCE, joined, [PortBinding(container_port=80)])
     assert [s.args["name"] for s in planned if s.name == "route.add"] == ["eth1"]
     assert planned[0].args == {"name": "lo"} and planned[-1].name == "port.reserve"
-    assert names(steps.plan_disconnect(INSTANCE, second, [(other, first)])) == ["veth.delete", "route.add"]
-    assert names(steps.plan_disconnect(INSTANCE, second, [(closed, inner)])) == ["veth.delete"]
+    assert names(steps.plan_disconnect(INSTANCE, app, second, [(other, first)])) == ["veth.delete", "route.add"]
+    assert names(steps.plan_disconnect(INSTANCE, app, second, [(closed, inner)])) == ["veth.delete"]
     assert steps.next_interface([first, inner]) == "eth1"
 
 
@@ -104,3 +104,31 @@ def test_a_network_may_bind_its_ports_to_one_address_of_the_host():
     planned = steps.plan_container(INSTANCE, [(local, endpoint())], ports, "192.0.2.1")
     assert [s.args["host_ip"] for s in planned if s.name == "port.reserve"] == ["127.0.0.1", "10.0.0.1"]
     assert [p.host_ip for p in steps.bound_for(ports, network(), "192.0.2.1")] == ["192.0.2.1", "10.0.0.1"]
+
+
+def test_a_macvlan_is_made_on_its_parent_and_publishes_nothing():
+    lan = network(name="lan", driver="macvlan", options={"parent": "eth0.50", "macvlan_mode": "vepa"})
+    planned = steps.plan_container(INSTANCE, [(lan, endpoint())], [PortBinding(container_port=80)])
+    assert names(planned) == ["link.up", "macvlan.create", "sysctl.interface", "addr.add", "link.up", "route.add"]
+    expected = {"parent": "eth0.50", "name": "eth0", "mode": "vepa", "mtu": 0, "mac": "02:42:ac:11:00:02"}
+    assert planned[1].args == expected
+    assert names(steps.plan_disconnect(INSTANCE, lan, endpoint())) == ["link.delete"]
+    (named,) = steps.plan_resolver("c" * 64, [lan])
+    assert named.name == "resolver.join"
+
+
+def test_without_a_parent_the_network_has_one_of_its_own():
+    closed = network(name="lan", driver="macvlan")
+    assert steps.plan_endpoint(INSTANCE, closed, endpoint())[0].args["parent"] == "hk-nnnnnnnnnnnn"
+
+
+def test_in_the_l3_modes_of_ipvlan_the_interface_is_the_way_out():
+    routed = network(name="lan", driver="ipvlan", options={"parent": "eth0", "ipvlan_mode": "l3"})
+    both = endpoint(ipv4_gateway="", ipv6="fd00::2", ipv6_prefix=64, mac="")
+    planned = steps.plan_endpoint(INSTANCE, routed, both)
+    ways = [(s.args["destination"], s.args["gateway"]) for s in planned if s.name == "route.add"]
+    assert ways == [("0.0.0.0", ""), ("::", "")]
+    assert planned[0].args["flag"] == "bridge" and "mac" not in planned[0].args
+    assert steps.default_route_of([(routed, both)]) is both
+    closed = network(name="lan", driver="ipvlan", internal=True, options={"ipvlan_mode": "l3"})
+    assert "route.add" not in names(steps.plan_endpoint(INSTANCE, closed, both))

@@ -11,7 +11,7 @@ from hakobu.wire.system import Version
 
 INDEX_SERVER = "https://index.docker.io/v1/"
 RUNTIME = "hakobu"
-NETWORK_DRIVERS = ("bridge", "host", "null")
+NETWORK_DRIVERS = ("bridge", "host", "ipvlan", "macvlan", "null")
 
 _GO_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 

@@ -7,7 +7,7 @@ from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.spec.network import NetworkSpec, Pool
 from hakobu.wire import network as wire
 
-DRIVERS = frozenset({"bridge", "host", "null"})
+DRIVERS = frozenset({"bridge", "host", "ipvlan", "macvlan", "null"})
 
 
 class NoSuchDriver(HakobuError):
