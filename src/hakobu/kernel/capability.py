@@ -10,7 +10,6 @@ import errno
 import os
 import struct
 from ctypes import c_char_p, c_int, c_ulong, c_void_p, create_string_buffer
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
@@ -23,6 +22,7 @@ from hakobu.kernel.process import (
     PR_CAPBSET_READ,
     prctl,
 )
+from hakobu.spec.dataclass import dataclass
 
 _LINUX_CAPABILITY_VERSION_3: Final = 0x20080522
 

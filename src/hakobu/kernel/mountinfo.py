@@ -2,8 +2,9 @@
 
 import os
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from hakobu.spec.dataclass import dataclass
 
 _OCTAL: Final = re.compile(rb"\\([0-7]{3})")
 

@@ -20,8 +20,9 @@ import select
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from hakobu.spec.dataclass import dataclass, field
 
 FDS_PER_PACKET: Final = 200
 INLINE_BODY_BYTES: Final = 64 * 1024

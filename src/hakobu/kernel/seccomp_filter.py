@@ -9,10 +9,10 @@ import os
 import re
 import struct
 from ctypes import c_char_p, c_uint
-from dataclasses import dataclass
 from typing import Final
 
 from hakobu.kernel.libc import oserror, syscall
+from hakobu.spec.dataclass import dataclass
 
 SECCOMP_SET_MODE_FILTER: Final = 1
 SECCOMP_MODE_FILTER: Final = 2

@@ -11,12 +11,12 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from hakobu.kernel import process
 from hakobu.runtime.failure import ProgramNotFound, UserNotFound
 from hakobu.runtime.handshake import hear, hear_plainly, say, say_plainly
 from hakobu.runtime.passwd import Identity
+from hakobu.spec.dataclass import dataclass, field
 from hakobu.spec.plan import Plan
 from hakobu.spec.step import Json, Place, Step
 

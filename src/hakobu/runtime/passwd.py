@@ -6,10 +6,10 @@ a bounded read of a regular file (CVE-2024-9676, CVE-2026-47262). Numbers are AS
 
 import os
 import re
-from dataclasses import dataclass
 
 from hakobu.kernel.saferoot import read_file
 from hakobu.runtime.failure import UserNotFound
+from hakobu.spec.dataclass import dataclass
 
 MAX_FILE_BYTES = 10 << 20
 MAX_LINE_BYTES = 64 << 10

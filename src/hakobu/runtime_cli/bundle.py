@@ -6,7 +6,6 @@ capabilities that this process does not hold are left out with a warning, `cgrou
 
 import os
 import re
-from dataclasses import replace
 
 from hakobu.errors import Invalid
 from hakobu.kernel import capability
@@ -14,6 +13,7 @@ from hakobu.kernel.rlimit import RLIMITS
 from hakobu.runtime.plan.options import parse_options
 from hakobu.runtime_cli.context import Context
 from hakobu.runtime_cli.limits import without_zeros
+from hakobu.spec.dataclass import replace
 from hakobu.spec.resources import DeviceRule
 from hakobu.spec.runtime_config import CapabilitySets, ConfigMount, IdMap, Linux, Process, RuntimeConfig
 from hakobu.spec.runtime_parse import MAX_BYTES, parse_runtime_config

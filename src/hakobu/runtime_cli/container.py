@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from hakobu.errors import Invalid
@@ -22,6 +21,7 @@ from hakobu.kernel import cgroup, process
 from hakobu.kernel.cgroup import Cgroup
 from hakobu.runtime.shim import record
 from hakobu.runtime_cli.context import ContainerExists, Failed, NoSuchContainer
+from hakobu.spec.dataclass import dataclass, replace
 from hakobu.spec.runtime_config import OCI_VERSION, RuntimeConfig
 from hakobu.spec.runtime_parse import parse_runtime_config
 from hakobu.spec.step import Json
@@ -46,6 +46,9 @@ class Record:
     config: dict[str, Json]
     pid: int = 0
     start_time_ticks: int = 0
+
+    def to_json(self) -> dict[str, Json]:
+        return {name: getattr(self, name) for name in Record.__slots__}  # pyright: ignore
 
 
 class Container:
@@ -91,7 +94,7 @@ class Container:
         self.record = replace(self.record, **changes)  # pyright: ignore[reportArgumentType]
         fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            record.write(fd, STATE, asdict(self.record), durable=False)
+            record.write(fd, STATE, self.record.to_json(), durable=False)
         finally:
             os.close(fd)
 

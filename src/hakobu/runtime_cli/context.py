@@ -1,9 +1,8 @@
 """What every operation is given, and the errors that all of them share."""
 
-from dataclasses import dataclass
-
 from hakobu.errors import HakobuError, Kind
 from hakobu.runtime_cli.log import Log
+from hakobu.spec.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from hakobu.kernel import audit, scm
 from hakobu.runtime.failure import StepFailed
@@ -21,6 +20,7 @@ from hakobu.runtime.shim.spawn import Spawned, Spawner, release
 from hakobu.runtime.shim.starter import Starter
 from hakobu.runtime_cli.context import Failed
 from hakobu.runtime_cli.planning import Filter
+from hakobu.spec.dataclass import dataclass
 from hakobu.spec.plan import Plan, Stdio
 from hakobu.spec.step import Json
 

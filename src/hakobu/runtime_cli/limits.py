@@ -3,8 +3,7 @@
 dockerd sends every field of an update, most of them 0; runc passes those over, and so must who stands in its place.
 """
 
-from dataclasses import replace
-
+from hakobu.spec.dataclass import replace
 from hakobu.spec.resources import Resources
 
 

@@ -5,7 +5,6 @@ import os
 import pwd
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from hakobu.errors import HakobuError
 from hakobu.kernel import process
@@ -20,6 +19,7 @@ from hakobu.runtime_cli.launch import Start, bring_up, stop
 from hakobu.runtime_cli.option import Option, Parsed
 from hakobu.runtime_cli.pidfile import write_pid
 from hakobu.runtime_cli.planning import Wishes, compile_filter, plan_start
+from hakobu.spec.dataclass import dataclass, replace
 from hakobu.spec.plan import Stdio
 from hakobu.spec.runtime_config import RuntimeConfig
 

@@ -1,10 +1,10 @@
 """Flags as runc takes them: `--name value`, `--name=value`, `-name` as well as `--name`, all before the operands."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from hakobu.errors import HakobuError, Kind
+from hakobu.spec.dataclass import dataclass
 
 Value = str | bool | list[str]
 

@@ -3,7 +3,6 @@
 import base64
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import cast
 
 from hakobu.errors import Invalid
@@ -11,6 +10,7 @@ from hakobu.kernel import cgroup
 from hakobu.runtime.plan import RuntimeInputs, plan_container, plan_exec
 from hakobu.runtime.plan.identity import Confinement
 from hakobu.runtime_cli.container import base_state
+from hakobu.spec.dataclass import dataclass
 from hakobu.spec.plan import Plan
 from hakobu.spec.runtime_config import Process, RuntimeConfig
 from hakobu.spec.step import Json

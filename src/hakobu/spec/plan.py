@@ -6,9 +6,9 @@ of the `Runtime` protocol (a shim and a child for each container); a microVM wil
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from hakobu.spec.dataclass import dataclass
 from hakobu.spec.step import Json, Place, Step, StepResult
 
 

@@ -6,10 +6,10 @@ Units are OCI's: bytes, microseconds (cpu quota and period), -1 for unlimited wh
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal, TypeVar, cast
 
 from hakobu.errors import Invalid
+from hakobu.spec.dataclass import dataclass, field
 from hakobu.spec.step import Json
 
 _INT64_MAX = 2**63 - 1

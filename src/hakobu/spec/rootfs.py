@@ -3,8 +3,9 @@
 Names are relative to `snapshots_dir` and short, so that 125 of them fit into one page of mount options.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from hakobu.spec.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

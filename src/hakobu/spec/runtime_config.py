@@ -6,8 +6,8 @@ Invariant: a value that was parsed needs no further check of its types by whoeve
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from hakobu.spec.dataclass import dataclass, field
 from hakobu.spec.resources import Resources
 from hakobu.spec.step import Json
 

@@ -8,9 +8,10 @@ Invariant: whatever a start changes in the kernel is named by a step; nothing is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
+
+from hakobu.spec.dataclass import dataclass, field
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 """What a step's argument may be: exactly what JSON can carry."""

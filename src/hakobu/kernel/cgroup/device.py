@@ -10,10 +10,10 @@ import errno
 import os
 import struct
 from ctypes import c_char_p, c_int, c_uint
-from dataclasses import dataclass, field
 from typing import Final
 
 from hakobu.kernel.libc import check, oserror, syscall
+from hakobu.spec.dataclass import dataclass, field
 from hakobu.spec.resources import DeviceRule
 
 BPF_PROG_LOAD: Final = 5

@@ -5,11 +5,11 @@ value has no meaning on a layout.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from hakobu.kernel.cgroup.layout import Layout
 from hakobu.kernel.cgroup.oom import OomWatch
+from hakobu.spec.dataclass import dataclass, field
 from hakobu.spec.resources import Resources
 
 

@@ -9,10 +9,10 @@ none    there are hierarchies, but none of them is this engine's (never found he
 import errno
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
 from hakobu.kernel import mountinfo
+from hakobu.spec.dataclass import dataclass, field
 
 _NO_CONTROLLERS = frozenset(("rw", "ro", "xattr", "noprefix", "clone_children", "none", "release_agent"))
 

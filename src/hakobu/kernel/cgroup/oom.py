@@ -8,10 +8,10 @@ Constants: sys/inotify.h, sys/eventfd.h.
 import os
 from collections.abc import Callable
 from ctypes import c_char_p, c_int, c_uint32
-from dataclasses import dataclass
 from typing import Final
 
 from hakobu.kernel.libc import check, function
+from hakobu.spec.dataclass import dataclass
 
 IN_MODIFY: Final = 0x2
 IN_CLOEXEC: Final = os.O_CLOEXEC

@@ -1,13 +1,13 @@
 """The plan of a container's start: every step from its cgroup to its execve, in order. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from hakobu.errors import Invalid
 from hakobu.runtime.plan.attributes import plan_attributes, plan_label
 from hakobu.runtime.plan.identity import Confinement, plan_execute, plan_identity, plan_user
 from hakobu.runtime.plan.mounts import is_bind, plan_mount, plan_rootfs
 from hakobu.runtime.plan.sysctls import plan_sysctls
+from hakobu.spec.dataclass import dataclass, field
 from hakobu.spec.plan import Plan
 from hakobu.spec.rootfs import Rootfs
 from hakobu.spec.runtime_config import Hook, IdMap, Namespace, RuntimeConfig

@@ -1,9 +1,8 @@
 """Who the process is: capabilities, ids, limits, and how it may change; the last steps before execve. Pure."""
 
-from dataclasses import dataclass
-
 from hakobu.errors import Invalid
 from hakobu.kernel import capability
+from hakobu.spec.dataclass import dataclass
 from hakobu.spec.runtime_config import Process
 from hakobu.spec.step import Json, Place, Step
 

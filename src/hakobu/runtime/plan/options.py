@@ -3,7 +3,7 @@
 Constants are MOUNT_ATTR_* of linux/mount.h and MS_* propagation types; unknown words are data of the file system.
 """
 
-from dataclasses import dataclass
+from hakobu.spec.dataclass import dataclass
 
 MOUNT_ATTR_RDONLY = 0x01
 MOUNT_ATTR_NOSUID = 0x02

@@ -6,10 +6,10 @@ JSON then, in which each descriptor is its place among those that travel beside 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
 from hakobu.runtime.message import Message, stdio_from_json, stdio_to_json
+from hakobu.spec.dataclass import dataclass, field
 from hakobu.spec.plan import Stdio
 from hakobu.spec.step import Json
 

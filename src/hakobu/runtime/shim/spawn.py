@@ -11,7 +11,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import cast
 
 from hakobu.kernel import process
@@ -20,6 +19,7 @@ from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.handshake import HandshakeBroken, hear, receive, say
 from hakobu.runtime.message import steps_from_json
 from hakobu.runtime.shim.starter import Starter
+from hakobu.spec.dataclass import dataclass, field
 from hakobu.spec.plan import Stdio
 from hakobu.spec.step import Json, Step
 

@@ -1,7 +1,6 @@
 """Runs a further process in a container, under the container's confinement."""
 
 import os
-from dataclasses import replace
 
 from hakobu.errors import HakobuError
 from hakobu.kernel.pty import window_size
@@ -14,6 +13,7 @@ from hakobu.runtime_cli.making import check_console, preserved
 from hakobu.runtime_cli.option import Option, Parsed
 from hakobu.runtime_cli.pidfile import write_pid
 from hakobu.runtime_cli.planning import Wishes, compile_filter, plan_join
+from hakobu.spec.dataclass import replace
 from hakobu.spec.plan import Stdio
 from hakobu.spec.runtime_config import CapabilitySets, Process, RuntimeConfig, User
 from hakobu.spec.runtime_parse import MAX_BYTES, parse_process
