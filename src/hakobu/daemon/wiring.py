@@ -26,7 +26,7 @@ from hakobu.engine.copying import Copier
 from hakobu.engine.creating import Creator
 from hakobu.engine.editing import Editor
 from hakobu.engine.ending import Monitor
-from hakobu.engine.endpoints import Endpoints
+from hakobu.engine.endpoints import Endpoints, by_kernel
 from hakobu.engine.execs import ExecService
 from hakobu.engine.health import HealthWatch
 from hakobu.engine.image_gc import ImageGc
@@ -39,6 +39,7 @@ from hakobu.engine.observing import CgroupFreezer, Observer
 from hakobu.engine.planning import Planner
 from hakobu.engine.pulling import RegistryPuller
 from hakobu.engine.pushing import RegistryPusher
+from hakobu.engine.reacting import Reactions
 from hakobu.engine.records import Records
 from hakobu.engine.recovery import Recovery, stale
 from hakobu.engine.registries import RegistryService, registry_settings
@@ -118,7 +119,7 @@ class Engine:
         running = self.endpoints.running()
         held = [e for c in running for e in c.endpoints]
         leading = ((c, publishing_endpoint(self.endpoints.joined(c))) for c in running if c.ports)
-        published = [(c.id, endpoint, c.ports) for c, endpoint in leading if endpoint is not None]
+        published = [(c.id, endpoint, by_kernel(c, c.ports)) for c, endpoint in leading if endpoint is not None]
         await self.thread.call(self.networking.restore, tuple(self.book), held, published)
         await self.thread.call(self.networking.resolver_restore, tuple(self.book), running)
         for notice in await self.thread.call(self.networking.take_notices):
@@ -221,7 +222,15 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
     )
     execs = ExecService(records, shims, bus, planner.exec, planner.told)
     pending, traces, gates = Pending(), Traces(instance.container_dir, planner.told, background), Gates()
-    health = HealthWatch(records, execs, bus, background)
+    health = HealthWatch(records, execs, bus, background, lambda container: reactions.unhealthy(container))
+
+    def watch(container: Container) -> None:
+        health.begin(container)
+        reactions.begin(container)
+
+    def unwatch(container_id: str) -> None:
+        health.end(container_id)
+        reactions.end(container_id)
 
     def start_failed(container: Container) -> None:
         # without its error: who asked for the start is told, and docker run prints what a wait says beside it
@@ -240,11 +249,12 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         traces,
         gates,
         forwarding.begin,
-        health.begin,
+        watch,
         start_failed,
     )
     freezer = CgroupFreezer(records, planner.cgroup)
     stopper = Stopper(records, shims, bus, waiters, freezer)
+    reactions = Reactions(records, stopper, starter, shims, bus, background)
 
     def forget(container_id: str) -> None:
         traces.forget(container_id)
@@ -265,7 +275,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         gates,
         background,
         remover.remove_ended,
-        health.end,
+        unwatch,
     )
     registries, layer_threads = registry_settings(config), ThreadPoolExecutor(8, "hakobu-layers")
     collector = Collector(stores)
@@ -328,7 +338,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         system=SystemService(config, records, stores, bus, tree, _instance_id(stores), lambda: len(background), health),
         registries=RegistryService(registries),
     )
-    recovery = Recovery(records, shims, monitor, starter, health, endpoints, bus, planner.cgroup)
+    recovery = Recovery(records, shims, monitor, starter, watch, endpoints, bus, planner.cgroup)
     return Engine(
         config,
         services,

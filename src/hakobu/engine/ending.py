@@ -109,7 +109,7 @@ class Monitor:
                 endpoint.network_id,
                 container=container.id,
                 name=endpoint.network_name,
-                type="bridge",
+                type=endpoint.driver,
             )
 
     async def _after(self, container: Container, again: bool) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from hakobu.engine import links
 from hakobu.engine.config import NetworkConfig
@@ -19,12 +20,14 @@ from hakobu.network import ports as published
 from hakobu.network.service import Networking
 from hakobu.network.steps import next_interface, plan_container, publishing_endpoint
 from hakobu.runtime.failure import StepFailed
-from hakobu.spec.container import Container, Endpoint, EndpointSpec, Status
+from hakobu.spec.container import BoundPort, Container, Endpoint, EndpointSpec, Status
 from hakobu.spec.instance import Instance
 from hakobu.spec.network import Network
-from hakobu.spec.plan import Created
+from hakobu.spec.own_label import Rates, asked
+from hakobu.spec.plan import Created, ReservedPort
 from hakobu.spec.step import Step
 
+_Port = TypeVar("_Port", ReservedPort, BoundPort)
 Joined = tuple[tuple[Network, Endpoint], ...]
 
 
@@ -91,8 +94,9 @@ class Endpoints:
         mode = container.spec.network_mode
         if mode == "host" or mode.startswith("container:"):
             return ()
-        config, ports = self._config, published.wanted(container)
-        return plan_container(self._instance, self.joined(container), ports, config.default_host_ip, config.port_keeper)
+        config, ports, rates = self._config, published.wanted(container), rates_of(container)
+        joined = self.joined(container)
+        return plan_container(self._instance, joined, ports, config.default_host_ip, config.port_keeper, rates)
 
     def joined(self, container: Container) -> Joined:
         """Endpoints with the networks they are on; one whose network is gone is left out."""
@@ -102,7 +106,8 @@ class Endpoints:
     async def opened(self, container: Container, created: Created) -> None:
         joined = self.joined(container)
         if created.ports and (endpoint := publishing_endpoint(joined)) is not None:
-            await self._thread.call(self._networking.publish, container.id, endpoint, created.ports)
+            ports = by_kernel(container, created.ports)
+            await self._thread.call(self._networking.publish, container.id, endpoint, ports)
         networks = [n for n, _ in joined]
         if any(naming.has_names(n) for n in networks):
             await self._publish_names(container)
@@ -131,7 +136,8 @@ class Endpoints:
         await self._thread.call(self._networking.unpublish, container.id)
         joined = self.joined(container)
         if container.ports and (endpoint := publishing_endpoint(joined)) is not None:
-            await self._thread.call(self._networking.publish, container.id, endpoint, container.ports)
+            ports = by_kernel(container, container.ports)
+            await self._thread.call(self._networking.publish, container.id, endpoint, ports)
         networks = [n for n, _ in joined]
         if any(naming.has_names(n) for n in networks):
             await self._publish_names()
@@ -200,6 +206,16 @@ class Endpoints:
             embedded=any(naming.has_names(n) for n, _ in self.joined(container)),
             host_network=spec.network_mode == "host",
         )
+
+
+def rates_of(container: Container) -> Rates:
+    return asked(container.spec.labels).rates
+
+
+def by_kernel(container: Container, ports: Sequence[_Port]) -> tuple[_Port, ...]:
+    """Without the ports that the container's label leaves to the shim's socket alone."""
+    wishes = asked(container.spec.labels)
+    return tuple(p for p in ports if not wishes.is_proxied(p.container_port, p.protocol))
 
 
 def _write(path: str, text: str) -> None:

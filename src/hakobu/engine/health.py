@@ -6,7 +6,7 @@ loop around it only waits, runs and records. Times are monotonic: a clock that j
 
 import asyncio
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from hakobu.engine.announce import container_event
@@ -52,10 +52,18 @@ def probe_argv(check: Healthcheck) -> tuple[str, ...]:
 
 
 class HealthWatch:
-    """One loop for each running container that has a check."""
+    """One loop for each running container that has a check; `turned` is told of each that becomes unhealthy."""
 
-    def __init__(self, records: Records, execs: ExecService, events: Events, background: Background) -> None:
+    def __init__(
+        self,
+        records: Records,
+        execs: ExecService,
+        events: Events,
+        background: Background,
+        turned: Callable[[Container], None],
+    ) -> None:
         self._records, self._execs, self._events, self._background = records, execs, events, background
+        self._turned = turned
         self._loops: dict[str, asyncio.Task[None]] = {}
         self.probes, self.failed_probes = 0, 0
 
@@ -95,6 +103,8 @@ class HealthWatch:
             return
         container = await self._records.change_state(container_id, health=after)
         container_event(self._events, container, f"health_status: {after.status}")
+        if after.status == "unhealthy":
+            self._turned(container)
 
     async def _probe(self, container: Container, check: Healthcheck) -> HealthResult:
         started_ns = now_ns()

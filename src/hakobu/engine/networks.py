@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hakobu.engine.announce import object_event
-from hakobu.engine.endpoints import Endpoints
+from hakobu.engine.endpoints import Endpoints, rates_of
 from hakobu.engine.listing import check_filters, has_labels, prunable
 from hakobu.engine.netbook import NetBook
 from hakobu.engine.records import Records
@@ -131,7 +131,7 @@ class NetworkService:
         try:
             pairs = self._endpoints.joined(changed)
             new = next(e for _, e in pairs if e.endpoint_id == joined.endpoint_id)
-            await self._runtime.run_steps(target.id, plan_connect(self._instance, pairs, new))
+            await self._runtime.run_steps(target.id, plan_connect(self._instance, pairs, new, rates_of(target)))
         except BaseException:
             await self._thread.call(self._networking.leave, joined)
             raise

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from hakobu.engine.clock import now_ns
 from hakobu.engine.ending import Monitor
-from hakobu.engine.health import HealthWatch
 from hakobu.engine.ports import Net
 from hakobu.engine.records import Records
 from hakobu.engine.restarting import wants_start_at_boot
@@ -26,7 +25,7 @@ _RAN = (Status.RUNNING, Status.PAUSED)
 
 
 class Recovery:
-    """Run once, before the API answers; `restart` afterwards, while it does."""
+    """Run once, before the API answers; `start_due` afterwards, while it does. `watch` is told of what runs."""
 
     def __init__(
         self,
@@ -34,13 +33,13 @@ class Recovery:
         runtime: Runtime,
         monitor: Monitor,
         starter: Starter,
-        health: HealthWatch,
+        watch: Callable[[Container], None],
         net: Net,
         events: Events,
         cgroup_of: Callable[[Container], Cgroup],
     ) -> None:
         self._records, self._runtime, self._monitor = records, runtime, monitor
-        self._starter, self._health, self._net, self._events = starter, health, net, events
+        self._starter, self._watch, self._net, self._events = starter, watch, net, events
         self._cgroup_of = cgroup_of
         self._due: list[str] = []
 
@@ -71,7 +70,7 @@ class Recovery:
     async def _running(self, container: Container, created: Created) -> None:
         if created.pid != container.state.pid:
             await self._records.change_state(container.id, pid=created.pid)
-        self._health.begin(container)
+        self._watch(container)
 
     async def _ended(self, container: Container, exit: Exit | None) -> None:
         """Without a report there was no orderly end: what is left of it must go."""

@@ -131,7 +131,7 @@ class Starter:
                 endpoint.network_id,
                 container=container.id,
                 name=endpoint.network_name,
-                type="bridge",
+                type=endpoint.driver,
             )
         container_event(self._events, container, "start")
         self._started_hook(container)

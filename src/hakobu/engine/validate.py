@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from hakobu.engine import cpuset
 from hakobu.engine.records import Records
 from hakobu.errors import HakobuError, Invalid, Kind
+from hakobu.spec import own_label
 from hakobu.spec.container import ContainerSpec
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\Z", re.ASCII)
@@ -33,6 +34,7 @@ def check_spec(spec: ContainerSpec, records: Records) -> tuple[str, ...]:
     _check_limits(spec)
     _check_modes(spec, records)
     _check_combinations(spec)
+    own_label.asked(spec.labels)
     return tuple(_warnings(spec))
 
 
@@ -141,6 +143,8 @@ def _check_combinations(spec: ContainerSpec) -> None:
 def _warnings(spec: ContainerSpec) -> Iterator[str]:
     if spec.network_mode == "host" and (spec.ports or spec.publish_all):
         yield "Published ports are discarded when using host network mode"
+    for label in own_label.unknown(spec.labels):
+        yield f"label {label} means nothing to the engine"
     if spec.limits.oom_kill_disable and not spec.limits.memory_bytes:
         yield (
             "OOM killer is disabled for the container, but no memory limit is set, "

@@ -230,6 +230,14 @@ def _route(args: Args, _: str) -> dict[str, str]:
     }
 
 
+def _rate(args: Args, _: str) -> dict[str, str]:
+    bits = _int(args, "rate_bytes") * 8
+    for power, unit in ((9, "Gbit"), (6, "Mbit"), (3, "kbit")):
+        if bits >= 10**power:
+            return {"rate_shown": f"{bits / 10**power:g} {unit}"}
+    return {"rate_shown": f"{bits} bit"}
+
+
 def _sysctl(args: Args, _: str) -> dict[str, str]:
     name = _text(args, "name") or _text(args, "key")
     return {"key_name": name.replace("/", "."), "key_path": name.replace(".", "/"), "value": _text(args, "value")}
@@ -301,6 +309,7 @@ _DERIVED: Mapping[str, Callable[[Args, str], dict[str, str]]] = {
     "device.node": _node,
     "user.resolve": _user,
     "route.add": _route,
+    "rate.limit": _rate,
     "sysctl.write": _sysctl,
     "uts.hostname": _name,
     "uts.domainname": _name,

@@ -361,6 +361,7 @@ class Networking:
                 network_name=network.name,
                 endpoint_id=secrets.token_hex(32),
                 interface="" if network.spec.driver == "host" else "lo",
+                driver=network.spec.driver,
             )
         check_endpoint(network, spec)
         with _kernel(f"join network {network.name}"):
@@ -390,6 +391,7 @@ class Networking:
             ipv6_gateway=v6.gateway if v6 and has_gateway else "",
             mac=(spec.mac.lower() or (mac_of(v4.address) if v4 else mac_of_id(endpoint_id))) if own_mac else "",
             interface=interface,
+            driver=network.spec.driver,
         )
 
     def leave(self, endpoint: Endpoint) -> None:

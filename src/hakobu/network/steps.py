@@ -7,6 +7,7 @@
 | `macvlan.create` | shim | parent, name, mode, mac, mtu: in the container's namespace |
 | `ipvlan.create` | shim | parent, name, mode, flag, mtu: in the container's namespace |
 | `link.delete` | child | name |
+| `rate.limit` | shim, child | name, rate_bytes: of what leaves by the interface, in a second |
 | `link.up` | child | name |
 | `addr.add` | child | name, address, prefix |
 | `route.add` | child | destination ("" for default by a gateway), prefix, gateway, name, metric |
@@ -27,12 +28,14 @@ from hakobu.network.sublink import MTU_OPTION, sublink_of
 from hakobu.spec.container import Endpoint, PortBinding
 from hakobu.spec.instance import Instance
 from hakobu.spec.network import Network
+from hakobu.spec.own_label import Rates
 from hakobu.spec.step import Json, Place, Step
 
 HOST_BINDING_OPTION = "com.docker.network.bridge.host_binding_ipv4"
 ICC_OPTION = "com.docker.network.bridge.enable_icc"
 DEFAULT_MTU = 1500
 NETLINK = ("sendto",)
+NO_RATES = Rates()
 
 
 def mtu_of(network: Network, default: int = DEFAULT_MTU) -> int:
@@ -67,7 +70,12 @@ def plan_loopback() -> tuple[Step, ...]:
 
 
 def plan_endpoint(
-    instance: Instance, network: Network, endpoint: Endpoint, *, default_route: bool = True
+    instance: Instance,
+    network: Network,
+    endpoint: Endpoint,
+    *,
+    default_route: bool = True,
+    rates: Rates = NO_RATES,
 ) -> tuple[Step, ...]:
     """The interface `endpoint.interface` of a container on `network`.
 
@@ -79,10 +87,23 @@ def plan_endpoint(
     if not endpoint.ipv6:
         steps.append(_disable_ipv6(endpoint.interface))
     steps += _addresses(endpoint)
+    steps += _rates(instance, network, endpoint, rates)
     steps.append(Step("link.up", Place.CHILD, {"name": endpoint.interface}, NETLINK))
     if default_route and not network.spec.internal:
         steps += plan_default_route(network, endpoint)
     return tuple(steps)
+
+
+def _rates(instance: Instance, network: Network, endpoint: Endpoint, rates: Rates) -> list[Step]:
+    """What the host's end of a cable sends is what the container receives; on a parent there is no such end."""
+    steps: list[Step] = []
+    if rates.incoming and network.spec.driver == "bridge":
+        args: dict[str, Json] = {"name": instance.veth(endpoint.endpoint_id), "rate_bytes": rates.incoming}
+        steps.append(Step("rate.limit", Place.SHIM, args, NETLINK))
+    if rates.outgoing:
+        args = {"name": endpoint.interface, "rate_bytes": rates.outgoing}
+        steps.append(Step("rate.limit", Place.CHILD, args, NETLINK))
+    return steps
 
 
 def _on_parent(instance: Instance, network: Network, endpoint: Endpoint) -> Step:
@@ -161,13 +182,14 @@ def plan_container(
     ports: Sequence[PortBinding] = (),
     default_host_ip: str = "",
     keeper: str = "",
+    rates: Rates = NO_RATES,
 ) -> tuple[Step, ...]:
     """All of a start's network but names and rules: for a container with a network namespace of its own."""
     out = default_route_of(joined)
     steps = [*plan_loopback()]
     for network, endpoint in joined:
         if network.is_wired:
-            steps += plan_endpoint(instance, network, endpoint, default_route=endpoint is out)
+            steps += plan_endpoint(instance, network, endpoint, default_route=endpoint is out, rates=rates)
     published = publishing_endpoint(joined)
     if published is not None:
         network = next(n for n, e in joined if e is published)
@@ -189,10 +211,12 @@ def publishing_endpoint(joined: Sequence[tuple[Network, Endpoint]]) -> Endpoint 
     return found[1] if found and found[0].spec.driver == "bridge" else None
 
 
-def plan_connect(instance: Instance, joined: Sequence[tuple[Network, Endpoint]], new: Endpoint) -> tuple[Step, ...]:
+def plan_connect(
+    instance: Instance, joined: Sequence[tuple[Network, Endpoint]], new: Endpoint, rates: Rates = NO_RATES
+) -> tuple[Step, ...]:
     """For a running container; `joined` includes `new`. The default route moves where `new` is now the way out."""
     network = next(n for n, e in joined if e is new)
-    return plan_endpoint(instance, network, new, default_route=default_route_of(joined) is new)
+    return plan_endpoint(instance, network, new, default_route=default_route_of(joined) is new, rates=rates)
 
 
 def plan_disconnect(

@@ -65,7 +65,7 @@ _AFTER_HOOKS = frozenset({"root.pivot", "hooks.run"})
 """What the runtime's own hooks come before, where there are any: the pivot, and the container's hooks."""
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 Executor = Callable[[Child, Args], None]
-_WIRED = frozenset({"link.up", "addr.add", "route.add", "sysctl.interface", "link.rename", "stdio.take"})
+_WIRED = frozenset({"link.up", "addr.add", "route.add", "rate.limit", "sysctl.interface", "link.rename", "stdio.take"})
 """Steps that use what comes with the shim's word: interfaces, and the descriptors that become 0, 1 and 2."""
 
 

@@ -12,7 +12,7 @@ import resource
 import time
 from collections.abc import Callable, Mapping
 
-from hakobu.kernel import rtnetlink, upper_link
+from hakobu.kernel import qdisc, rtnetlink, upper_link
 from hakobu.kernel.netlink import Netlink
 from hakobu.runtime.port_socket import Reserved, bind, bind_by
 from hakobu.spec.step import Json
@@ -86,6 +86,11 @@ def ipvlan_create(args: Args, pid: int) -> None:
             pid=pid,
             mtu=_number(args, "mtu"),
         )
+
+
+def rate_limit(args: Args) -> None:
+    with Netlink() as nl:
+        qdisc.limit_sending(nl, _text(args, "name"), _number(args, "rate_bytes"))
 
 
 def link_delete(args: Args) -> None:
@@ -205,12 +210,14 @@ SHIM: Mapping[str, Callable[[Args, int], None]] = {
     "veth.delete": veth_delete,
     "macvlan.create": macvlan_create,
     "ipvlan.create": ipvlan_create,
+    "rate.limit": lambda args, pid: rate_limit(args),
 }
 """Steps of the shim; `port.reserve` stands apart because its sockets are kept: `port_reserve`."""
 
 CHILD: Mapping[str, Callable[[Args], None]] = {
     "link.up": link_up,
     "link.delete": link_delete,
+    "rate.limit": rate_limit,
     "addr.add": addr_add,
     "route.add": route_add,
     "sysctl.interface": sysctl_interface,

@@ -179,6 +179,7 @@ class Endpoint:
     ipv6_gateway: str = ""
     mac: str = ""
     interface: str = ""
+    driver: str = "bridge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from hakobu.network import steps
 from hakobu.spec.container import Endpoint, EndpointSpec, PortBinding
 from hakobu.spec.instance import Instance
 from hakobu.spec.network import Network, NetworkSpec
+from hakobu.spec.own_label import Rates
+from hakobu.spec.step import Place
 
 INSTANCE = Instance()
 
@@ -132,3 +134,13 @@ def test_in_the_l3_modes_of_ipvlan_the_interface_is_the_way_out():
     assert steps.default_route_of([(routed, both)]) is both
     closed = network(name="lan", driver="ipvlan", internal=True, options={"ipvlan_mode": "l3"})
     assert "route.add" not in names(steps.plan_endpoint(INSTANCE, closed, both))
+
+
+def test_each_direction_is_limited_where_it_is_sent():
+    rates = Rates(incoming=1000, outgoing=2000)
+    planned = steps.plan_endpoint(INSTANCE, network(), endpoint(), rates=rates)
+    limits = [(s.place, s.args["name"], s.args["rate_bytes"]) for s in planned if s.name == "rate.limit"]
+    assert limits == [(Place.SHIM, "hkeeeeeeeeee", 1000), (Place.CHILD, "eth0", 2000)]
+    lan = network(name="lan", driver="macvlan", options={"parent": "eth0"})
+    (only,) = [s for s in steps.plan_endpoint(INSTANCE, lan, endpoint(), rates=rates) if s.name == "rate.limit"]
+    assert only.place is Place.CHILD

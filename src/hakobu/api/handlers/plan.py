@@ -1,4 +1,5 @@
-"""`/hakobu/v1/...`: what Docker has no word for. Plans, for explain; versioned on their own."""
+"""`/hakobu/v1/...`: what Docker has no word for. Plans, for explain, and the labels that ask for more than
+Docker's fields do; versioned on their own."""
 
 from hakobu.api import reply
 from hakobu.api.handlers import exec as execs
@@ -6,6 +7,7 @@ from hakobu.api.handlers.container import spec_of
 from hakobu.api.http.exchange import Reply, Request
 from hakobu.api.route import Route
 from hakobu.engine.services import Services
+from hakobu.spec import own_label
 from hakobu.spec.plan import Plan
 from hakobu.spec.step import Json
 
@@ -27,6 +29,11 @@ async def of_exec(services: Services, request: Request) -> Reply:
     return reply.json(_told(await services.execs.plan_for(request.params[0], execs.spec_of(request))))
 
 
+async def labels(services: Services, request: Request) -> Reply:
+    """The labels of a create body that the engine acts on: what a client asks before it relies on them."""
+    return reply.json({"Labels": list(own_label.KNOWN)})
+
+
 def _told(plan: Plan) -> dict[str, Json]:
     return {"container_id": plan.container_id, "steps": [step.to_json() for step in plan.steps]}
 
@@ -35,4 +42,5 @@ ROUTES = (
     Route("GET", "/hakobu/v1/containers/{}/plan", of_container),
     Route("POST", "/hakobu/v1/containers/{}/plan/exec", of_exec),
     Route("POST", "/hakobu/v1/plan/create", of_create),
+    Route("GET", "/hakobu/v1/labels", labels),
 )

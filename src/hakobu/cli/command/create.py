@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from hakobu.cli.failure import Failure
-from hakobu.cli.option.container import build
+from hakobu.cli.option.container import build, own_labels
 from hakobu.cli.option.flags import CREATE_FLAGS
 from hakobu.cli.table import MANY, Command
 from hakobu.client.codec import list_of
@@ -55,6 +55,8 @@ def create_container(session: Session, values: Values, body: Json) -> str:
         message = f'invalid pull option: \'{pull}\': must be one of "always", "missing" or "never"'
         raise Failure(message, 125)
     platform = _platform(values)
+    if own_labels(values):
+        session.engine.system.hakobu("GET", "/v1/labels")  # an engine that knows nothing of them must not take them
     if pull == "always":
         _pull(session, values, body["Image"])
     _add_proxies(session, body)

@@ -100,7 +100,7 @@ def _build(values: Values, arguments: list[str], detached: bool) -> Json:
     environment = read_environment(values.texts("env-file"), values.texts("env"))
     if environment:
         config["Env"] = environment
-    labels = read_labels(values.texts("label-file"), values.texts("label"))
+    labels = {**read_labels(values.texts("label-file"), values.texts("label")), **own_labels(values)}
     if labels:
         config["Labels"] = labels
     health = _health(values)
@@ -112,6 +112,19 @@ def _build(values: Values, arguments: list[str], detached: bool) -> Json:
     _networks(values, config, host)
     config["HostConfig"] = host
     return config
+
+
+_OWN_FLAGS = ("bandwidth", "bandwidth-in", "bandwidth-out", "on-unhealthy")
+
+
+def own_labels(values: Values) -> dict[str, str]:
+    """Flags of ours, which Docker's API has no fields for, as the labels that the engine acts on."""
+    labels = {f"hakobu.{flag}": values.text(flag) for flag in _OWN_FLAGS if flag in values.given}
+    if "timeout" in values.given:
+        labels["hakobu.timeout"] = f"{values.number('timeout') // 1_000_000}ms"
+    if "publish-mode" in values.given:
+        labels["hakobu.publish-mode"] = ",".join(values.texts("publish-mode"))
+    return labels
 
 
 def _streams(values: Values, detached: bool) -> Json:

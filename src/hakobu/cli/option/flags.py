@@ -162,9 +162,18 @@ LOGS_AND_HEALTH = (
     Flag("no-healthcheck", "", BOOL, "Do not check health, whatever the image says"),
 )
 
+# Ours: labels that the engine acts on.
+OWN = (
+    Flag("bandwidth", "", STRING, "Limit of what it receives and sends: 10mbit, 512kbps"),
+    Flag("bandwidth-in", "", STRING, "Limit of what it receives"),
+    Flag("bandwidth-out", "", STRING, "Limit of what it sends"),
+    Flag("on-unhealthy", "", STRING, "What to do when its health check fails: keep, restart, stop or kill"),
+    Flag("publish-mode", "", LIST, "How ports are published: kernel, proxy, or for one port 80/tcp=proxy"),
+    Flag("timeout", "", DURATION, "Stop it when it has run so long"),
+)
 # Ours: every step that would be taken, and none of them done.
 EXPLAIN = Flag("explain", "", BOOL, "Show each step this would take, down to the system calls, and do nothing")
-CREATE_FLAGS = (EXPLAIN, *IDENTITY, *PROCESS, *RESOURCES, *ISOLATION, *NETWORKING, *STORAGE, *LOGS_AND_HEALTH)
+CREATE_FLAGS = (EXPLAIN, *IDENTITY, *PROCESS, *RESOURCES, *ISOLATION, *NETWORKING, *STORAGE, *LOGS_AND_HEALTH, *OWN)
 # Ours: until a container is healthy, or running where it has no health check.
 WAIT_FLAGS = (
     Flag("wait", "", BOOL, "Come back when it is ready: healthy, or running where it has no health check"),
