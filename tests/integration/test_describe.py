@@ -54,8 +54,15 @@ def test_the_compose_file_makes_it_again(engine: Daemon, described: str, tmp_pat
 
 def test_the_unit_and_what_it_cannot_say(engine: Daemon, described: str) -> None:
     written = engine.hakobu("describe", "original", "--as", "quadlet")
-    assert "[Container]\nContainerName=original\nImage=busybox\n" in written.stdout
-    assert "original: cpus cannot be said in a quadlet unit\n" in written.stderr
+    assert "[Container]\nImage=busybox\nContainerName=original\n" in written.stdout
+    assert "PodmanArgs=--cpus=0.5\n" in written.stdout
+    assert written.stderr == "services.original.restart: that it is tried 2 times has no key\n"
+
+
+def test_the_kubernetes_file_and_what_it_cannot_say(engine: Daemon, described: str) -> None:
+    written = engine.hakobu("describe", "original", "--as", "kube")
+    assert "kind: Pod\nmetadata:\n  name: original\n" in written.stdout
+    assert "services.original.ulimits: Kubernetes has no word for it in a pod\n" in written.stderr
 
 
 def test_no_such_container(engine: Daemon) -> None:

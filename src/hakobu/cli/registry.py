@@ -200,7 +200,8 @@ FOREIGN_GROUPS = {
 # Commands of other parts of the program: module, function, and their line in the help.
 PASSED = {
     "compose": ("hakobu.compose.entry", "Run applications of several containers from a Compose file"),
-    "describe": ("hakobu.compose.describe", "Write containers as docker run, a Compose file or a quadlet unit"),
+    "convert": ("hakobu.formats.convert", "Write a Compose file, a Kubernetes file or quadlet units in another form"),
+    "describe": ("hakobu.formats.describe", "Write containers as docker run, a Compose or Kubernetes file or quadlets"),
     "explain": ("hakobu.cli.explain", "Show what a command does, step by step, down to the system calls"),
     "image bootstrap": ("hakobu.bootstrap.command", "Build a base image from a distribution's packages"),
     "daemon": ("hakobu.cli.daemon", "Run the engine in the foreground"),

@@ -24,7 +24,7 @@ def _content(project: Project, source: FileObject) -> bytes:
             return Path(source.file).read_bytes()
         except OSError as e:
             raise ActionFailed(f"{source.file}: {e.strerror}, needed by {source.key!r}") from e
-    if source.content:
+    if source.content or not source.environment:
         return source.content.encode()
     value = project.environment.get(source.environment)
     if value is None:

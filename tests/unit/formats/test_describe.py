@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from hakobu.compose.config import block
-from hakobu.compose.describe import compose_document
 from hakobu.compose.diagram import mermaid
-from hakobu.compose.form import quadlet, run_argv
 from hakobu.compose.load import Selection, load
-from hakobu.compose.portrait import lost, service_of
+from hakobu.formats.describe import compose_document, write_services
+from hakobu.formats.portrait import lost, service_of
+from hakobu.formats.run import run_argv
 
 IMAGE = {"Env": ["PATH=/bin"], "Cmd": ["serve"], "WorkingDir": "/srv", "Labels": {"vendor": "x"}}
 MADE = {
@@ -96,16 +96,25 @@ def test_a_container_as_a_compose_file_that_reads_back(tmp_path: Path) -> None:
 
 
 def test_a_container_as_a_quadlet_unit() -> None:
-    text, missing = quadlet({**service_of(MADE, IMAGE), "cpuset": "0"})
+    service = {**service_of(MADE, IMAGE), "cpuset": "0", "restart": "unless-stopped"}
+    text, notes = write_services("quadlet", {"web": service})
     assert text.splitlines() == [
-        *("[Unit]", "Description=web", "", "[Container]", "ContainerName=web", "Image=nginx", "Environment='A=1 2'"),
-        *("Label=team=y", "AddCapability=NET_ADMIN", "Network=back", "Network=front", "PublishPort=[::1]:8080:80/tcp"),
-        *("PublishPort=81/udp", "ReadOnly=true", "Tmpfs=/t:size=1m", "Ulimit=nofile=1:2", "Volume=data:/d"),
-        *("Volume=/h:/h:ro", "Volume=/anon", "Exec=run 'a b'", "HealthCmd=true", "HealthInterval=5s"),
-        *("HealthRetries=3", "PodmanArgs=--memory=1048576", "", "[Service]", "Restart=on-failure", "TimeoutStopSec=3"),
-        *("", "[Install]", "WantedBy=default.target"),
+        *("[Unit]", "Description=web", "", "[Container]", "Image=nginx", "ContainerName=web", "Memory=1048576"),
+        *("Network=back", "Network=front", "NetworkAlias=web", "AddCapability=NET_ADMIN"),
+        *("PublishPort=[::1]:8080:80", "PublishPort=81/udp", "Tmpfs=/t:size=1m", 'Environment="A=1 2"', "Label=team=y"),
+        *("ReadOnly=true", "Ulimit=nofile=1:2", "Volume=data:/d", "Volume=/h:/h:ro", "Volume=/anon"),
+        *('Exec=run "a b"', "HealthCmd=true", "HealthInterval=5s", "HealthRetries=3", "StopTimeout=3"),
+        *("PodmanArgs=--cpus=1.5", "PodmanArgs=--cpuset-cpus=0"),
+        *("", "[Service]", "Restart=always", "", "[Install]", "WantedBy=default.target"),
     ]
-    assert missing == ["cpus", "cpuset"]
+    assert [str(note) for note in notes] == ["services.web.restart: unless-stopped becomes always"]
+
+
+def test_a_container_as_a_kubernetes_file() -> None:
+    text, notes = write_services("kube", {"web": service_of(MADE, IMAGE)})
+    assert "kind: Pod\nmetadata:\n  name: web\n" in text
+    assert "claimName: data\n" in text
+    assert "services.web.ulimits: Kubernetes has no word for it in a pod" in [str(note) for note in notes]
 
 
 def test_a_project_as_a_diagram(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Quadlets: `.container`, `.network`, `.volume`, `.pod` and `.kube` units, read, written, made into services."""
