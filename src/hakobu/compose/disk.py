@@ -19,7 +19,7 @@ class Disk:
         """The whole text of a file, or of standard input for `-`; BadComposeFile where there is none to be had."""
         try:
             if file == "-":
-                text = sys.stdin.read()
+                text = self.texts.get(file) or sys.stdin.read()  # it can be read once only
             else:
                 with open(file, encoding="utf-8") as stream:
                     text = stream.read()

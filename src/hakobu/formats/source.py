@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from hakobu.compose.disk import Disk
 from hakobu.compose.failure import BadComposeFile, Mark
 from hakobu.compose.load import Selection, load
 from hakobu.compose.model.project import FileObject, Project
 from hakobu.compose.node import Scalar
-from hakobu.compose.source import read_text
 from hakobu.compose.yaml import parse_all
 from hakobu.formats.document import project_of
 from hakobu.formats.kube.reader import is_kube, read_kube, whole_document
@@ -36,10 +36,11 @@ class Application:
 
 def read_application(files: list[str], name: str, warn: Callable[[str], None]) -> Application:
     """What the files describe; several are quadlet units, or Compose files to be merged."""
-    texts = {file: read_text(file) for file in files}
+    disk = Disk()
+    texts = {file: disk.read(file) for file in files}
     form = form_of(files[0], texts[files[0]])
     if form == "compose":
-        return Application(_compose(files, name, warn), form)
+        return Application(_compose(files, name, warn, disk), form)
     if form == "kube":
         if len(files) > 1:
             raise BadComposeFile(Mark(files[1]), "a Kubernetes file is converted on its own")
@@ -96,8 +97,8 @@ def files_text(texts: dict[str, str]) -> str:
     return "---\n".join(f"{_HEADER}{name}\n{text}" for name, text in texts.items())
 
 
-def _compose(files: list[str], name: str, warn: Callable[[str], None]) -> Project:
-    selection = Selection(files=tuple(files), name=name, environment=dict(os.environ), warn=warn)
+def _compose(files: list[str], name: str, warn: Callable[[str], None], disk: Disk) -> Project:
+    selection = Selection(files=tuple(files), name=name, environment=dict(os.environ), warn=warn, disk=disk)
     return load(selection)
 
 
@@ -112,7 +113,7 @@ def with_contents(project: Project) -> Project:
 
 def _filled(project: Project, source: FileObject) -> FileObject:
     if source.file:
-        return replace(source, content=read_text(source.file))
+        return replace(source, content=Disk().read(source.file))
     if source.environment:
         return replace(source, content=project.environment.get(source.environment, ""))
     return source
