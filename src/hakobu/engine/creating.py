@@ -24,7 +24,7 @@ from hakobu.engine.records import Records, check_name
 from hakobu.engine.services import CreatedContainer, Events, Image
 from hakobu.engine.validate import check_spec
 from hakobu.errors import HakobuError, Invalid
-from hakobu.spec.container import Container, ContainerSpec, EndpointSpec
+from hakobu.spec.container import Container, ContainerSpec, EndpointSpec, Limits
 from hakobu.spec.log_config import LogConfig
 from hakobu.spec.step import Json
 
@@ -104,7 +104,7 @@ class Creator:
         """The container a create would make, without a name and without making it. Pure but for its id."""
         container_id = secrets.token_hex(32)
         merged = merge(spec, image_config(image))
-        spec = replace(spec, endpoints=self._endpoints(spec), log=self._log(spec.log))
+        spec = replace(spec, endpoints=self._endpoints(spec), log=self._log(spec.log), limits=_with_swap(spec.limits))
         driver = spec.log.driver
         return Container(
             id=container_id,
@@ -143,10 +143,12 @@ class Creator:
         return given
 
     def _endpoints(self, spec: ContainerSpec) -> tuple[EndpointSpec, ...]:
-        """The networks it is to join; the mode names the first one, and `host` and the like join none."""
+        """The networks it is to join; the mode names the first one. `host` and `none` are networks too, and alone."""
         mode = spec.network_mode or "default"
-        if spec.network_disabled or mode in ("none", "host") or mode.startswith("container:"):
+        if mode.startswith("container:"):
             return ()
+        if spec.network_disabled or mode in ("none", "host"):
+            return (EndpointSpec(network="host" if mode == "host" else "none"),)
         first = "bridge" if mode in ("default", "bridge") else mode
         known = {self._named(e.network if e.network != "default" else "bridge"): e for e in spec.endpoints}
         first_name = self._named(first)
@@ -167,6 +169,13 @@ class Creator:
 def image_config(image: Image) -> Mapping[str, Json]:
     config = image.config.get("config")
     return config if isinstance(config, dict) else {}
+
+
+def _with_swap(limits: Limits) -> Limits:
+    """Docker's default, which inspect shows and an update is held against: as much swap again as memory."""
+    if limits.memory_bytes <= 0 or limits.memory_swap_bytes:
+        return limits
+    return replace(limits, memory_swap_bytes=2 * limits.memory_bytes)
 
 
 def _hostname(spec: ContainerSpec, container_id: str) -> str:

@@ -7,7 +7,7 @@ import asyncio
 import fnmatch
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -148,10 +148,18 @@ class ImageService:
                     "Comment": entry.comment,
                 }
             )
-        if entries:
-            tags: list[Json] = [Reference.parse(r).familiar for r in self._stores.images.tags_of(record.id)]
-            entries[-1] |= {"Id": record.id, "Tags": tags or None}
+        for image_id, length in self._lineage(record):
+            tags: list[Json] = [Reference.parse(r).familiar for r in self._stores.images.tags_of(image_id)]
+            entries[length - 1] |= {"Id": image_id, "Tags": tags or None}
         return tuple(reversed(entries))
+
+    def _lineage(self, record: ImageRecord) -> Iterator[tuple[str, int]]:
+        """The image and those it was committed from, as far as they are here, with how long a history each has."""
+        held: ImageRecord | None = record
+        while held is not None:
+            if length := len(self._stores.images.config(held.id).history):
+                yield held.id, length
+            held = self._stores.images.find(held.parent) if held.parent else None
 
     async def diff(self, first: str, second: str) -> Sequence[ImageChange]:
         """Both stay whole meanwhile: what goes on counts as an arrival, and nothing is collected."""

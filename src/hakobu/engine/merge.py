@@ -37,7 +37,7 @@ def merge(spec: ContainerSpec, image: Mapping[str, Json]) -> Merged:
     return Merged(
         entrypoint=entrypoint,
         command=command,
-        env=merge_env(_strings(image.get("Env")), spec.env),
+        env=inherit_env(spec.env, _strings(image.get("Env"))),
         working_dir=spec.working_dir or _string(image.get("WorkingDir")),
         user=spec.user or _string(image.get("User")),
         labels={**_string_map(image.get("Labels")), **spec.labels},
@@ -46,6 +46,12 @@ def merge(spec: ContainerSpec, image: Mapping[str, Json]) -> Merged:
         stop_signal=spec.stop_signal or _string(image.get("StopSignal")),
         healthcheck=_healthcheck(spec.healthcheck, image.get("Healthcheck")),
     )
+
+
+def inherit_env(own: Sequence[str], image: Sequence[str]) -> tuple[str, ...]:
+    """The container's own settings, then those of the image that it does not set: the order inspect shows."""
+    named = {setting.partition("=")[0] for setting in own}
+    return (*merge_env((), own), *(s for s in image if s.partition("=")[0] not in named))
 
 
 def merge_env(base: Sequence[str], over: Sequence[str]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from hakobu.spec.plan import Runtime
 
 PREDEFINED = frozenset({"bridge", "host", "none"})
 _KEYS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
+_HOST = "container cannot be disconnected from host network or connected to host network"
 _ALIVE = (Status.RUNNING, Status.PAUSED)
 
 
@@ -115,7 +116,11 @@ class NetworkService:
 
     def _check_connect(self, network: Network, target: Container) -> None:
         if target.spec.network_mode == "host" or network.spec.driver == "host":
-            raise NetworkRefused("container cannot be disconnected from host network or connected to host network")
+            raise NetworkRefused(_HOST)
+        if any(e.network == "none" for e in target.spec.endpoints) or network.spec.driver == "null":
+            raise NetworkRefused(
+                "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+            )
         if target.spec.network_mode.startswith("container:"):
             raise NetworkRefused(
                 "container sharing network namespace with another container or host cannot be connected "
@@ -143,6 +148,8 @@ class NetworkService:
         network, target = self._book.get(ref), self._records.get(container)
         async with self._records.lock(target.id):
             target = self._records.get(target.id)
+            if network.spec.driver == "host" and target.spec.network_mode == "host":
+                raise NetworkRefused(_HOST)
             if not any(e.network in (network.name, network.id) for e in target.spec.endpoints):
                 raise NetworkRefused(f"container {target.id} is not connected to network {network.name}")
             if target.state.status in _ALIVE:
@@ -163,7 +170,7 @@ class NetworkService:
         going = [e for e in target.endpoints if e.network_id == network.id]
         staying = tuple(e for e in target.endpoints if e.network_id != network.id)
         remaining = self._endpoints.joined(replace(target, endpoints=staying))
-        for endpoint in going:
+        for endpoint in going if network.is_wired else ():
             await self._runtime.run_steps(target.id, plan_disconnect(self._instance, network, endpoint, remaining))
             await self._thread.call(self._networking.leave, endpoint)
         changed = await self._records.change(target.id, endpoints=staying)

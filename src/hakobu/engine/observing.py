@@ -14,6 +14,7 @@ from hakobu.kernel.procfs import processes_of_pid_namespace
 from hakobu.spec.container import Container, Status
 
 CgroupOf = Callable[[Container], Cgroup]
+_WITHOUT_INTERFACES = ("host", "null")
 
 
 class CannotPause(HakobuError):
@@ -77,7 +78,7 @@ class Observer:
     def _sample(self, container: Container) -> Stats:
         running = container.state.status in (Status.RUNNING, Status.PAUSED)
         found = self._cgroup_of(container).stats() if running else None
-        networks = sampling.network_counters(container.state.pid) if running and container.endpoints else {}
+        networks = sampling.network_counters(container.state.pid) if running and has_interfaces(container) else {}
         memory, cpu = (found.memory, found.cpu) if found else (None, None)
         limit = memory.limit if memory and memory.limit > 0 else sampling.host_memory_bytes()
         return Stats(
@@ -105,3 +106,8 @@ class Observer:
             if found
             else {},
         )
+
+
+def has_interfaces(container: Container) -> bool:
+    """Whether it is on a network by interfaces of its own: those of the host are not its traffic."""
+    return any(e.driver not in _WITHOUT_INTERFACES for e in container.endpoints)

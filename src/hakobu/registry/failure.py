@@ -5,9 +5,9 @@ from hakobu.spec.digest import Digest
 
 
 class RegistryUnreachable(HakobuError):
-    """No endpoint of the registry could be resolved or connected to."""
+    """No endpoint of the registry could be resolved or connected to: Docker's 500, and retried by nobody."""
 
-    kind = Kind.UNAVAILABLE
+    kind = Kind.INTERNAL
 
     def __init__(self, url: str, reason: str) -> None:
         online = "is the machine online, and is the registry's name right?"
@@ -31,7 +31,7 @@ class Unauthorized(HakobuError):
 class RegistryFailed(HakobuError):
     """The registry answered with something that is of no use, even after all attempts."""
 
-    kind = Kind.UNAVAILABLE
+    kind = Kind.INTERNAL
 
 
 class ForeignRealm(HakobuError):

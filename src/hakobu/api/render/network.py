@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hakobu.api.time import rfc3339_nano
+from hakobu.engine.networks import PREDEFINED
 from hakobu.spec.container import Container, Endpoint
 from hakobu.spec.network import Network, Pool
 from hakobu.wire.version import ApiVersion, fit
@@ -11,6 +12,7 @@ from hakobu.wire.version import ApiVersion, fit
 
 def network(value: Network, version: ApiVersion, members: Sequence[Container] = ()) -> dict[str, Any]:
     spec = value.spec
+    custom = spec.name not in PREDEFINED
     shown: dict[str, Any] = {
         "Name": spec.name,
         "Id": value.id,
@@ -21,7 +23,7 @@ def network(value: Network, version: ApiVersion, members: Sequence[Container] = 
         "EnableIPv6": spec.enable_ipv6,
         "IPAM": {
             "Driver": spec.ipam_driver,
-            "Options": dict(spec.ipam_options) or None,
+            "Options": dict(spec.ipam_options) if spec.ipam_options or custom else None,
             "Config": [_pool(pool) for pool in value.pools],
         },
         "Internal": spec.internal,

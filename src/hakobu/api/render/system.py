@@ -51,6 +51,8 @@ def version(facts: SystemFacts) -> Version:
 
 
 def info(facts: SystemFacts) -> dict[str, Any]:
+    """Address pools are told where they were configured; the built-in ones are not, as with Docker."""
+    pools = [{"Base": base, "Size": size} for base, size in facts.address_pools]
     return {
         "ID": facts.instance_id,
         "Containers": facts.containers,
@@ -110,7 +112,7 @@ def info(facts: SystemFacts) -> dict[str, Any]:
         "Isolation": "",
         "InitBinary": facts.init_binary,
         "SecurityOptions": list(facts.security_options),
-        "DefaultAddressPools": [{"Base": base, "Size": size} for base, size in facts.address_pools],
+        **({"DefaultAddressPools": pools} if pools else {}),
         "FirewallBackend": {"Driver": "nftables", "Info": []},
         "CDISpecDirs": list(facts.cdi_dirs),
         "DiscoveredDevices": [{"Source": "cdi", "ID": name} for name in facts.cdi_devices],
