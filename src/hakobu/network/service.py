@@ -362,7 +362,6 @@ class Networking:
                 endpoint_id=secrets.token_hex(32),
                 driver=network.spec.driver,
                 interface="" if network.spec.driver == "host" else "lo",
-                driver=network.spec.driver,
             )
         check_endpoint(network, spec)
         with _kernel(f"join network {network.name}"):
@@ -384,7 +383,6 @@ class Networking:
             network_id=network.id,
             network_name=network.name,
             endpoint_id=endpoint_id,
-            driver=network.spec.driver,
             ipv4=v4.address if v4 else "",
             ipv4_prefix=v4.prefix if v4 else 0,
             ipv4_gateway=gateway_of(network, v4.gateway) if v4 and has_gateway else "",

@@ -171,7 +171,6 @@ class Endpoint:
     network_id: str
     network_name: str
     endpoint_id: str
-    driver: str = "bridge"
     ipv4: str = ""
     ipv4_prefix: int = 0
     ipv4_gateway: str = ""
