@@ -1,11 +1,13 @@
 """Time limits, reactions to ill health, limited bandwidth, ports by the proxy: by flag, and by label from docker."""
 
 import json
+import os
 import re
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.integration.daemon import Daemon
@@ -233,3 +235,51 @@ def test_what_means_nothing_is_refused(engine: Daemon, flags: tuple[str, ...], s
 def test_a_slip_is_warned_about(engine: Daemon) -> None:
     told = engine.docker("run", "--rm", "--label", "hakobu.time-out=1s", "busybox", "true")
     assert "label hakobu.time-out means nothing to the engine" in told.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of somebody's with a file of theirs and one of root's."""
+    made = tmp_path / "data"
+    made.mkdir()
+    (made / "theirs").write_text("x")
+    (made / "roots").write_text("x")
+    for path in (made, made / "theirs"):
+        os.chown(path, 4321, 4322)
+    return made
+
+
+LOOK = "stat -c '%n %u:%g' /data /data/theirs /data/roots; touch /data/new && echo made"
+
+
+def test_a_bind_mount_fits_the_containers_user(engine: Daemon, folder: Path) -> None:
+    mount = f"type=bind,source={folder},target=/data,idmap"
+    shown = engine.hakobu("run", "--rm", "-u", "33:34", "--mount", mount, "busybox", "sh", "-c", LOOK).stdout
+    assert shown.splitlines() == ["/data 33:34", "/data/theirs 33:34", "/data/roots 0:0", "made"]
+    new = (folder / "new").stat()
+    assert (new.st_uid, new.st_gid) == (4321, 4322), "what the user makes is the owner's on the host"
+
+
+def test_ids_can_be_named_and_docker_can_ask_by_a_label(engine: Daemon, folder: Path) -> None:
+    common = ("run", "--rm", "-u", "77:78", "-v", f"{folder}:/data")
+    plain = engine.docker(*common, "busybox", "sh", "-c", LOOK, check=False)
+    assert "/data 4321:4322" in plain.stdout and "Permission denied" in plain.stderr
+    asked = engine.docker(*common, "--label", "hakobu.idmap=/data=4321:77/4322:78", "busybox", "sh", "-c", LOOK).stdout
+    assert asked.splitlines()[:2] == ["/data 77:78", "/data/theirs 77:78"]
+
+
+def test_a_volume_fits_a_user_by_name_over_its_life(engine: Daemon) -> None:
+    """A named user of the image's; the volume's own files stay root's on disk."""
+    flags = ("--mount", "type=volume,source=fit,target=/data,idmap", "-u", "www-data")
+    try:
+        for _ in range(2):
+            engine.hakobu("run", "--rm", *flags, "busybox", "sh", "-c", "id -u; stat -c %u /data; touch /data/x")
+        path = engine.hakobu("volume", "inspect", "-f", "{{.Mountpoint}}", "fit").stdout.strip()
+        assert (Path(path) / "x").stat().st_uid == 0
+    finally:
+        engine.hakobu("volume", "rm", "fit")
+
+
+def test_an_idmap_where_nothing_is_mounted_is_refused(engine: Daemon) -> None:
+    refused = engine.docker("run", "--rm", "--label", "hakobu.idmap=/data", "busybox", "true", check=False)
+    assert refused.returncode != 0 and "label hakobu.idmap: nothing is mounted at /data" in refused.stderr

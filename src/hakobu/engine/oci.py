@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from hakobu.engine.config import EngineConfig
 from hakobu.engine.merge import process_env
+from hakobu.engine.ownership import ALL_IDS, Maps
 from hakobu.errors import Invalid
 from hakobu.kernel import capability
 from hakobu.runtime import defaults
@@ -40,6 +41,7 @@ class Surroundings:
 
     `joined` maps a namespace type to the path of one to join; `held` are the capabilities the engine holds;
     `layers` gives an image's directories; `shared` where a running container has this volume's memory, if one has;
+    `id_maps` are those of an idmapped mount, of users and of groups;
     `cgroup_path` is below the instance's parent; `directory` is the container's own on the host.
     """
 
@@ -54,6 +56,7 @@ class Surroundings:
     link_env: tuple[str, ...] = ()
     layers: Callable[[str], tuple[str, ...]] = lambda _: ()
     shared: Callable[[ResolvedMount], str] = lambda _: ""
+    id_maps: Callable[[ResolvedMount], Maps] = lambda _: ((), ())
     last_gid: int = defaults.LAST_GID
 
 
@@ -277,7 +280,18 @@ def _user_mount(mount: ResolvedMount, asked: Mount | None, around: Surroundings)
         options.append("ro")
         if asked is not None and asked.kind == "bind" and not asked.read_only_non_recursive:
             options.append("rro")
-    return ConfigMount(destination=mount.target, type="bind", source=mount.source, options=tuple(options))
+    uids, gids = around.id_maps(mount)
+    if uids or gids:  # the kernel wants both; one map alone would leave the other kind without any id
+        uids, gids = uids or ALL_IDS, gids or ALL_IDS
+        options.append("ridmap" if "rbind" in options else "idmap")
+    return ConfigMount(
+        destination=mount.target,
+        type="bind",
+        source=mount.source,
+        options=tuple(options),
+        uid_mappings=uids,
+        gid_mappings=gids,
+    )
 
 
 def _foreign(mount: ResolvedMount, system: FileSystem, shared: str) -> ConfigMount:

@@ -11,19 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from hakobu.engine import cdi, links
+from hakobu.engine import cdi, links, ownership
 from hakobu.engine.config import EngineConfig
 from hakobu.engine.endpoints import Endpoints
 from hakobu.engine.failures import NotRunning
 from hakobu.engine.oci import Surroundings, exec_process, runtime_config
 from hakobu.engine.records import Records
 from hakobu.engine.services import ExecSpec
-from hakobu.errors import HakobuError, Kind
+from hakobu.errors import HakobuError, Invalid, Kind
 from hakobu.kernel import seccomp, userns
 from hakobu.kernel.cgroup import Cgroup, Tree
 from hakobu.runtime.plan import RuntimeInputs, plan_container, plan_exec
 from hakobu.spec import seccomp as profiles
 from hakobu.spec.container import Container, ResolvedMount
+from hakobu.spec.own_label import IDMAP, asked
 from hakobu.spec.plan import Plan
 from hakobu.spec.resources import Resources, parse_resources
 from hakobu.spec.rootfs import Rootfs
@@ -75,6 +76,7 @@ class Planner:
 
     def start(self, container: Container) -> tuple[RuntimeConfig, Plan]:
         """What this container is to be, and what the runtime has to do for it; nothing is written."""
+        self._check_id_maps(container)
         config = self.runtime_config(container)
         return config, self._plan(container, config, self.rootfs(container))
 
@@ -150,8 +152,21 @@ class Planner:
             link_env=self._link_env(container),
             layers=self.layers,
             shared=lambda mount: self._shared(container, mount),
+            id_maps=lambda mount: self._id_maps(container, mount),
             last_gid=userns.last_id("gid"),
         )
+
+    def _check_id_maps(self, container: Container) -> None:
+        """A target with a slip in it must not quietly keep its owners."""
+        targets = {m.target for m in container.mounts if m.kind in ("bind", "volume")}
+        if lost := asked(container.spec.labels).idmaps.keys() - targets:
+            raise Invalid(f"label {IDMAP}: nothing is mounted at {min(lost)}", field=IDMAP)
+
+    def _id_maps(self, container: Container, mount: ResolvedMount) -> ownership.Maps:
+        wanted = asked(container.spec.labels).idmaps
+        if mount.target not in wanted:
+            return (), ()
+        return ownership.maps_for(mount.source, container.user, wanted[mount.target], self.layers(container.image_id))
 
     def _shared(self, container: Container, mount: ResolvedMount) -> str:
         """Where another running container has this volume, if its file system is in memory."""

@@ -6,6 +6,7 @@ a bounded read of a regular file (CVE-2024-9676, CVE-2026-47262). Numbers are AS
 
 import os
 import re
+from collections.abc import Sequence
 
 from hakobu.kernel.saferoot import read_file
 from hakobu.runtime.failure import UserNotFound
@@ -48,8 +49,19 @@ class _Group:
 
 def resolve(root_fd: int, user: str, extra_groups: tuple[str, ...]) -> Identity:
     """`user` is Docker's `name|uid[:group|gid]`, empty for root; `extra_groups` names or numbers to add."""
-    users = _users(_read(root_fd, b"etc/passwd"))
-    groups = _groups(_read(root_fd, b"etc/group"))
+    passwd, group_file = _read(root_fd, b"etc/passwd"), _read(root_fd, b"etc/group")
+    return _identity(_users(passwd), _groups(group_file), user, extra_groups)
+
+
+def resolve_in(directories: Sequence[str], user: str) -> Identity:
+    """The same for a root that is not mounted: its layers' directories, from the top."""
+    passwd, group_file = _read_upmost(directories, b"etc/passwd"), _read_upmost(directories, b"etc/group")
+    return _identity(_users(passwd), _groups(group_file), user, ())
+
+
+def _identity(
+    users: tuple[_User, ...], groups: tuple[_Group, ...], user: str, extra_groups: tuple[str, ...]
+) -> Identity:
     name, _, group = user.partition(":")
     found, uid = _find_user(users, os.fsencode(name or "0"))
     if group:
@@ -117,6 +129,24 @@ def _groups(content: bytes) -> tuple[_Group, ...]:
 def _lines(content: bytes) -> list[list[bytes]]:
     lines = (line.strip() for line in content.split(b"\n"))
     return [line.split(b":") for line in lines if line and line[:1] not in b"#+-" and len(line) <= MAX_LINE_BYTES]
+
+
+def _read_upmost(directories: Sequence[str], path: bytes) -> bytes:
+    """From the first layer that says anything of it; a file that a layer took away is none."""
+    for directory in directories:
+        try:
+            root_fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            return read_file(root_fd, path, MAX_FILE_BYTES)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return b""
+        finally:
+            os.close(root_fd)
+    return b""
 
 
 def _read(root_fd: int, path: bytes) -> bytes:

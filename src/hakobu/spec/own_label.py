@@ -6,6 +6,7 @@
 | `hakobu.on-unhealthy` | `keep`, `restart`, `stop` or `kill` |
 | `hakobu.bandwidth` | a rate in tc's notation, for both directions |
 | `hakobu.bandwidth-in`, `hakobu.bandwidth-out` | for one direction, as the container sees it |
+| `hakobu.idmap` | mounts' targets, each alone or with ids: `/data,/srv=1000:33,/x=1000:33/1000:100` |
 | `hakobu.publish-mode` | `proxy`, `kernel`, or for single ports `80/tcp=proxy,53/udp=proxy` |
 
 Only labels of the create request count: an image's are read by nobody here.
@@ -13,7 +14,7 @@ Only labels of the create request count: an image's are read by nobody here.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hakobu.errors import Invalid
@@ -25,7 +26,8 @@ BANDWIDTH = PREFIX + "bandwidth"
 BANDWIDTH_IN = PREFIX + "bandwidth-in"
 BANDWIDTH_OUT = PREFIX + "bandwidth-out"
 PUBLISH_MODE = PREFIX + "publish-mode"
-KNOWN = (TIMEOUT, ON_UNHEALTHY, BANDWIDTH, BANDWIDTH_IN, BANDWIDTH_OUT, PUBLISH_MODE)
+IDMAP = PREFIX + "idmap"
+KNOWN = (TIMEOUT, ON_UNHEALTHY, BANDWIDTH, BANDWIDTH_IN, BANDWIDTH_OUT, PUBLISH_MODE, IDMAP)
 
 Reaction = Literal["keep", "restart", "stop", "kill"]
 _REACTIONS: tuple[Reaction, ...] = ("keep", "restart", "stop", "kill")
@@ -34,6 +36,10 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(i?)(bit|bps)\Z", re.ASCII)
 _PORT = re.compile(r"([0-9]{1,5})/(tcp|udp|sctp)\Z", re.ASCII)
+_IDS = re.compile(r"([0-9]{1,10}):([0-9]{1,10})(?:/([0-9]{1,10}):([0-9]{1,10}))?\Z", re.ASCII)
+_LAST_ID = (1 << 32) - 2
+IdPairs = tuple[tuple[int, int], tuple[int, int]] | tuple[()]
+"""On disk and as seen, of users and of groups; empty: the owner of what is mounted, and the container's user."""
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _LEAST_BYTES_S = 1000
 
@@ -48,12 +54,13 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the labels ask for. `proxied` are ports such as `80/tcp`, or `*` for all."""
+    """What the labels ask for. `proxied` are ports such as `80/tcp`, or `*` for all; `idmaps` by target."""
 
     timeout_s: float = 0.0
     on_unhealthy: Reaction = "keep"
     rates: Rates = Rates()
     proxied: frozenset[str] = frozenset()
+    idmaps: Mapping[str, IdPairs] = field(default_factory=dict[str, IdPairs])
 
     def is_proxied(self, port: int, protocol: str) -> bool:
         return "*" in self.proxied or f"{port}/{protocol}" in self.proxied
@@ -70,6 +77,7 @@ def asked(labels: Mapping[str, str]) -> Asked:
             outgoing=_rate(BANDWIDTH_OUT, labels[BANDWIDTH_OUT]) if BANDWIDTH_OUT in labels else both,
         ),
         proxied=_proxied(labels.get(PUBLISH_MODE, "")),
+        idmaps=_idmaps(labels.get(IDMAP, "")),
     )
 
 
@@ -124,3 +132,21 @@ def _proxied(text: str) -> frozenset[str]:
         if mode == "proxy":
             found.add(port)
     return frozenset(found)
+
+
+def _idmaps(text: str) -> dict[str, IdPairs]:
+    return dict(_idmap(part, text) for part in text.split(",") if part)
+
+
+def _idmap(part: str, whole: str) -> tuple[str, IdPairs]:
+    target, equals, ids = part.partition("=")
+    found = _IDS.match(ids)
+    if not target.startswith("/") or (equals and found is None):
+        raise _bad(IDMAP, whole, "TARGET, or TARGET=ON_DISK:SEEN, or TARGET=UID:UID/GID:GID")
+    if found is None:
+        return target, ()
+    numbers = [int(number) for number in found.groups() if number]
+    if max(numbers) > _LAST_ID:
+        raise _bad(IDMAP, whole, f"ids up to {_LAST_ID}")
+    users = (numbers[0], numbers[1])
+    return target, (users, (numbers[2], numbers[3]) if len(numbers) == 4 else users)

@@ -10,7 +10,9 @@ import os
 
 from hakobu.cli.failure import Failure
 from hakobu.cli.option.environment import read_environment, read_labels
+from hakobu.cli.option.mount import IDMAP
 from hakobu.cli.option.value import parse_device, parse_gpus, parse_mac, parse_restart
+from hakobu.client.codec import list_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,9 +124,17 @@ def own_labels(values: Values) -> dict[str, str]:
     labels = {f"hakobu.{flag}": values.text(flag) for flag in _OWN_FLAGS if flag in values.given}
     if "timeout" in values.given:
         labels["hakobu.timeout"] = f"{values.number('timeout') // 1_000_000}ms"
+    mapped = [_idmap(mount) for mount in list_of(values.raw("mount")) if IDMAP in mount]
+    if mapped:
+        labels["hakobu.idmap"] = ",".join(mapped)
     if "publish-mode" in values.given:
         labels["hakobu.publish-mode"] = ",".join(values.texts("publish-mode"))
     return labels
+
+
+def _idmap(mount: Json) -> str:
+    ids = str(mount[IDMAP])
+    return str(mount["Target"]) + ("" if ids == "true" else f"={ids}")
 
 
 def _streams(values: Values, detached: bool) -> Json:
@@ -151,6 +161,8 @@ def _host_config(values: Values) -> Json:
     for flag, field in HOST_FIELDS.items():
         if flag in values.given:
             host[field] = values.raw(flag)
+    if "Mounts" in host:
+        host["Mounts"] = [{k: v for k, v in mount.items() if k != IDMAP} for mount in host["Mounts"]]
     _check_modes(values)
     if "init" in values.given:
         host["Init"] = values.on("init")

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 _RECURSIVE = ("enabled", "disabled", "writable", "readonly")
 _PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 # Keys that stand alone for `=true`.
-_BARE = ("readonly", "ro", "volume-nocopy", "bind-nonrecursive", "bind-create-src")
+_BARE = ("readonly", "ro", "volume-nocopy", "bind-nonrecursive", "bind-create-src", "idmap")
+IDMAP = "Idmap"
+"""Of a mount that our own key `idmap` is in: `true`, or ids. Docker's API has no such field; it becomes a label."""
 
 
 def split_fields(text: str) -> list[str]:
@@ -87,6 +89,8 @@ def _set(mount: Json, key: str, value: str, field: str) -> None:
         _set_bind(mount, key, value)
     elif key.startswith("volume-"):
         _set_volume(mount, key, value)
+    elif key == "idmap":
+        mount[IDMAP] = value
     elif key == "image-subpath":
         _options(mount, "ImageOptions")["Subpath"] = value
     elif key == "tmpfs-size":
@@ -163,6 +167,8 @@ def _check(mount: Json) -> None:
         if name in mount and kind != owner:
             raise ValueError(f"cannot mix '{owner}-*' options with mount type '{kind}'")
     _check_read_only(mount)
+    if IDMAP in mount and kind not in ("bind", "volume"):
+        raise ValueError(f"idmap goes with mounts of type bind and volume, not {kind}")
 
 
 def _check_read_only(mount: Json) -> None:
