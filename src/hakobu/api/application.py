@@ -47,29 +47,27 @@ class DockerApplication:
     def exchange(self, request: Request) -> Exchange | Reply:
         if request.head.method == "OPTIONS":
             return Reply(HTTPStatus.OK, content_type="")
-        path = request.path
+        path, version = request.path, ANNOUNCED
         if path.startswith("/v") and path[2:3].isdigit():
             text, slash, rest = path[2:].partition("/")
-            version = parse_version(text)
-            if version is None or not slash:
+            asked = parse_version(text)
+            if asked is None or not slash:
                 return _not_found()
-            if version != ANNOUNCED:
-                refusal = self._refuse_version(version)
-                if refusal is not None:
-                    return refusal
-                request.version = version
+            request.version = version = asked
             path = "/" + rest
         match = self._routes.find(request.head.method, path) or self._missing.find(request.head.method, path)
         if match is None:
             return _not_found()
+        if version != ANNOUNCED and (refusal := self._refuse_version(version, match.route)) is not None:
+            return refusal
         request.params = match.params
         return self._exchange_of(match)
 
-    def _refuse_version(self, version: ApiVersion) -> Reply | None:
+    def _refuse_version(self, version: ApiVersion, route: Route) -> Reply | None:
         if version > ANNOUNCED:
             text = f"client version {version} is too new. Maximum supported API version is {ANNOUNCED}"
             return status.message(HTTPStatus.BAD_REQUEST, text)
-        if version < self._minimum:
+        if version < (route.oldest or self._minimum):
             text = (
                 f"client version {version} is too old. Minimum supported API version is {self._minimum}, "
                 "please upgrade your client to a newer version"

@@ -11,7 +11,7 @@ from hakobu.api.handlers import plugin, swarm
 from hakobu.api.table import ROUTES
 from hakobu.wire.container import Config, HostConfigShape
 from hakobu.wire.operation import OPERATIONS, UNPUBLISHED
-from hakobu.wire.version import ANNOUNCED, MINIMUM
+from hakobu.wire.version import ANNOUNCED, MINIMUM, UNCHANGED_SINCE
 
 REFUSED: Final[dict[str, str]] = {
     "HostConfig.Cgroup": "joining another container's cgroup",
@@ -83,7 +83,8 @@ def page() -> str:
             "",
             "Made from the code by `python -m hakobu.api.compatibility`; a test fails when it is out of date.",
             "",
-            f"Announced version {ANNOUNCED}, oldest served {MINIMUM}. Of {len(OPERATIONS)} published operations"
+            f"Announced version {ANNOUNCED}, oldest served {MINIMUM} ({UNCHANGED_SINCE} for looking at images, naming"
+            f" them and moving them as archives). Of {len(OPERATIONS)} published operations"
             f" {honoured} are honoured, {len(answers) - honoured - refused} answer as Docker does without a swarm and"
             f" without plugins, and {refused} answer 501 with their name.",
             "",

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from hakobu.api.http.exchange import Answer, Request
 from hakobu.engine.services import Services
+from hakobu.wire.version import ApiVersion
 
 Handler: TypeAlias = Callable[[Services, Request], Answer | Awaitable[Answer]]
 
@@ -33,6 +34,8 @@ class Route:
     handler: Handler
     body_limit: int = JSON_LIMIT_BYTES
     streams_body: bool = False
+    oldest: ApiVersion | None = None
+    """Served to clients from this version on; None: from the engine's oldest."""
 
 
 @dataclass(frozen=True, slots=True)

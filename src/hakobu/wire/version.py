@@ -21,6 +21,10 @@ class ApiVersion(NamedTuple):
 ANNOUNCED: Final = ApiVersion(1, 51)
 MINIMUM: Final = ApiVersion(1, 24)
 
+UNCHANGED_SINCE: Final = ApiVersion(1, 12)
+"""Images have been listed, looked at, named and moved as archives in the same way since then, and tools that do
+nothing else never asked for more: skopeo's `docker-daemon:` says 1.22. What did change since is as in `MINIMUM`."""
+
 ADDED: Final[Mapping[str, Mapping[str, ApiVersion]]] = {
     "container": {"ImageManifestDescriptor": ApiVersion(1, 48)},
     "host_config": {"Annotations": ApiVersion(1, 43), "CgroupnsMode": ApiVersion(1, 41)},

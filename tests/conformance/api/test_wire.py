@@ -279,6 +279,17 @@ def test_old_clients_see_old_shapes(api: Speaker):
     assert status == 400 and text.startswith("client version 1.12 is too old. Minimum supported API version is 1.24")
 
 
+def test_images_are_moved_by_older_clients_still(api: Speaker):
+    old = Speaker(api.path, "1.22")
+    assert old.call("GET", "/_ping")[0] == 200
+    assert old.json("GET", "/images/bb/json")["Id"] == api.json("GET", "/images/bb/json")["Id"]
+    status, _, archive = old.call("GET", "/images/bb/get")
+    assert status == 200 and old.call("POST", "/images/load?quiet=1", archive)[0] == 200
+    status, text = old.refused("POST", "/containers/create", {"Image": "bb"})
+    assert status == 400 and text.startswith("client version 1.22 is too old.")
+    assert Speaker(api.path, "1.11").refused("GET", "/images/json")[1].startswith("client version 1.11 is too old.")
+
+
 def test_plans_are_told(api: Speaker):
     container = api.run("true")
     api.wait(container)

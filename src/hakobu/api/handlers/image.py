@@ -14,6 +14,7 @@ from hakobu.engine.services import Progress, Services
 from hakobu.errors import Invalid
 from hakobu.spec.step import Json
 from hakobu.spec.upload import Upload
+from hakobu.wire.version import UNCHANGED_SINCE
 
 TAR = "application/x-tar"
 
@@ -169,16 +170,16 @@ async def prune(services: Services, request: Request) -> Reply:
 
 
 ROUTES = (
-    Route("GET", "/images/json", list_),
+    Route("GET", "/images/json", list_, oldest=UNCHANGED_SINCE),
     Route("POST", "/images/create", create, streams_body=True),
-    Route("POST", "/images/load", load, streams_body=True),
-    Route("GET", "/images/get", save_all),
+    Route("POST", "/images/load", load, streams_body=True, oldest=UNCHANGED_SINCE),
+    Route("GET", "/images/get", save_all, oldest=UNCHANGED_SINCE),
     Route("POST", "/images/prune", prune),
-    Route("GET", "/images/{}/json", inspect),
-    Route("GET", "/images/{}/history", history),
-    Route("GET", "/images/{}/get", save),
-    Route("POST", "/images/{}/tag", tag),
+    Route("GET", "/images/{}/json", inspect, oldest=UNCHANGED_SINCE),
+    Route("GET", "/images/{}/history", history, oldest=UNCHANGED_SINCE),
+    Route("GET", "/images/{}/get", save, oldest=UNCHANGED_SINCE),
+    Route("POST", "/images/{}/tag", tag, oldest=UNCHANGED_SINCE),
     Route("POST", "/images/{}/push", push),
-    Route("DELETE", "/images/{}", remove),
+    Route("DELETE", "/images/{}", remove, oldest=UNCHANGED_SINCE),
     Route("GET", "/hakobu/v1/images/{}/diff", diff),
 )

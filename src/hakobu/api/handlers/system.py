@@ -9,7 +9,7 @@ from hakobu.api.render import system as render
 from hakobu.api.route import Route
 from hakobu.engine.services import Services
 from hakobu.wire.system import AuthConfig
-from hakobu.wire.version import fit
+from hakobu.wire.version import UNCHANGED_SINCE, fit
 
 _PING = Reply(
     HTTPStatus.OK,
@@ -54,8 +54,8 @@ def build_prune(services: Services, request: Request) -> Reply:
 
 
 ROUTES = (
-    Route("GET", "/_ping", ping),
-    Route("GET", "/version", version),
+    Route("GET", "/_ping", ping, oldest=UNCHANGED_SINCE),
+    Route("GET", "/version", version, oldest=UNCHANGED_SINCE),
     Route("GET", "/info", info),
     Route("POST", "/auth", auth),
     Route("POST", "/build/prune", build_prune),
