@@ -19,6 +19,7 @@ from bench.engine import DOCKER, ROOT
 from bench.figure import Figure
 from bench.row import (
     client,
+    cold,
     composing,
     crash,
     crowd,
@@ -42,6 +43,7 @@ ROWS: dict[str, Callable[[World], list[Figure]]] = {
     "run": start.measure_run,
     "api": start.measure_api,
     "runtime": start.measure_runtime,
+    "cold": cold.measure,
     "exec": execution.measure,
     "memory": memory.measure_container,
     "cli": client.measure_start,

@@ -39,7 +39,7 @@ class MemoryInterpreter:
         os.close(self.fd)
 
 
-def _libpython_directory() -> str:
+def libpython_directory() -> str:
     """Where the libpython of this process lies; empty for an interpreter that has it built in.
 
     A program in a memory file has no directory, so a run path relative to $ORIGIN leads nowhere.
@@ -76,7 +76,7 @@ def load() -> MemoryInterpreter:
             raise
     finally:
         os.close(source)
-    directory = _libpython_directory()
+    directory = libpython_directory()
     return MemoryInterpreter(fd, sys.executable, {"LD_LIBRARY_PATH": directory} if directory else {})
 
 

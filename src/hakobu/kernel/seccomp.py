@@ -20,7 +20,6 @@ import json
 import os
 import struct
 from ctypes import c_char_p, c_int, c_long, c_uint, c_uint32, c_uint64, c_void_p
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, Protocol, cast
 
@@ -32,6 +31,7 @@ from hakobu.kernel.seccomp_filter import (
     install,
     read_status,
 )
+from hakobu.spec.dataclass import dataclass, replace
 from hakobu.spec.seccomp import Argument, Filter, Rule
 
 SECCOMP_FILTER_FLAGS: Final = {

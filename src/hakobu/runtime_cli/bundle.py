@@ -100,7 +100,17 @@ def _held(sets: CapabilitySets, context: Context) -> CapabilitySets:
     )
     if lost:
         context.log.write("warning", f"capabilities that are unknown or not held here are left out: {sorted(lost)}")
-    return granted
+    return _without_barren(granted, context)
+
+
+def _without_barren(sets: CapabilitySets, context: Context) -> CapabilitySets:
+    """The kernel raises as ambient what is permitted and inheritable; `runc spec` itself asks for more, and runc
+    passes over what fails."""
+    possible = {*sets.permitted} & {*sets.inheritable}
+    barren = [name for name in sets.ambient if name not in possible]
+    if barren:
+        context.log.write("debug", f"ambient capabilities that are not inheritable are left out: {barren}")
+    return replace(sets, ambient=tuple(name for name in sets.ambient if name in possible))
 
 
 def _rootfs(directory: str, path: str) -> str:

@@ -8,11 +8,11 @@ compiles. A listener (SCMP_ACT_NOTIFY) is for those who can give it one: the OCI
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, cast
 
 from hakobu.errors import Invalid
 from hakobu.spec import seccomp_default as default
+from hakobu.spec.dataclass import dataclass
 from hakobu.spec.step import Json
 
 ACTIONS: Final = frozenset(

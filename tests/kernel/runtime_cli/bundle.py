@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 from tests.kernel.runtime.bed import CGROUP, make_base
 
 import hakobu
-from hakobu.kernel import cgroup
+from hakobu.kernel import cgroup, mount
 from hakobu.runtime import defaults
 from hakobu.spec.resources import Resources
 from hakobu.spec.runtime_config import CapabilitySets, Linux, Namespace, Process, Root, RuntimeConfig
@@ -37,6 +38,7 @@ class Bundle:
 
     where: Path
     config: dict[str, Any]
+    command: tuple[str, ...] = COMMAND
     made: list[str] = field(default_factory=list)
 
     @property
@@ -56,7 +58,7 @@ class Bundle:
         `through` is shell code before the call, for descriptors of its own.
         """
         out, err = self.where / "out", self.where / "err"
-        argv = [*COMMAND, "--root", str(self.root), *globals, *words]
+        argv = [*self.command, "--root", str(self.root), *globals, *words]
         if through:
             argv = ["/bin/bash", "-c", f'{through}; exec "$@"', "bash", *argv]
         with out.open("wb") as out_file, err.open("wb") as err_file:
@@ -106,6 +108,27 @@ class Bundle:
         return (self.where / "out").read_text()
 
 
+@contextmanager
+def installed(where: Path) -> Iterator[tuple[str, ...]]:
+    """The command as an environment of its own has it, with a program of its own; its mounts are the session's.
+
+    What it makes under /run goes in the end.
+    """
+    place = where / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--copies", "--without-pip", str(place)], check=True)
+    (packages,) = place.glob("lib/python3*/site-packages")
+    (packages / "hakobu.pth").write_text(f"{SOURCE}\n")
+    command = place / "bin/hakobu-runtime"
+    shutil.copy(f"{SOURCE}/hakobu-runtime", command)
+    run = "/run/hakobu-runtime"
+    Path(run).mkdir(exist_ok=True)
+    mount.mount("tmpfs", run, "tmpfs", 0)
+    try:
+        yield (str(command),)
+    finally:
+        mount.umount2(run, mount.MNT_DETACH)
+
+
 def document(*argv: str) -> dict[str, Any]:
     caps = defaults.CAPABILITIES
     return RuntimeConfig(
@@ -128,11 +151,11 @@ def document(*argv: str) -> dict[str, Any]:
 
 
 @contextmanager
-def bundle(where: Path) -> Iterator[Bundle]:
+def bundle(where: Path, command: tuple[str, ...] = COMMAND) -> Iterator[Bundle]:
     """Gone with all of its containers in the end."""
     (where / "rootfs").mkdir(exist_ok=True)
     make_base(where / "rootfs")
-    made = Bundle(where, document())
+    made = Bundle(where, document(), command)
     try:
         yield made
     finally:
