@@ -89,7 +89,7 @@ class Archives:
         args = {
             "oci_dir": self._content_dir,
             "snapshots_dir": self._snapshots.directory,
-            "known": self._known_blobs(),
+            "known": (known := self._known_blobs()),
         }
         found = self._pool.run("load", args, fds, on_progress, paced=True)
         layers = cast("dict[str, dict[str, Any]]", found["layers"])
@@ -102,7 +102,7 @@ class Archives:
             raise BadArchive("the archive holds no image: neither manifest.json nor index.json is in it")
         wanted = _chosen(wanted, platform)
         self._arrivals.owed = self._arrivals.owed or platform is not None
-        return tuple(self._record(w, layers, found["links"]) for w in wanted)
+        return tuple(self._record(w, _held(w, layers, found["links"], known)) for w in wanted)
 
     @property
     def _content_dir(self) -> str:
@@ -120,11 +120,8 @@ class Archives:
                         known[blob] = {"diff_id": diff_id, "digest": blob, "size": present[diff_id][1], "stored": size}
         return known
 
-    def _record(self, wanted: _Wanted, layers: dict[str, dict[str, Any]], links: dict[str, str]) -> Loaded:
+    def _record(self, wanted: _Wanted, facts: list[dict[str, Any]]) -> Loaded:
         config = ImageConfig.parse(wanted.config)
-        facts = [_layer(name, layers, links) for name in wanted.layers]
-        if len(facts) != len(config.diff_ids):
-            raise BadArchive(f"the archive has {len(facts)} layers where {len(config.diff_ids)} are described")
         for diff_id, fact in zip(config.diff_ids, facts, strict=True):
             if str(diff_id) != fact["diff_id"]:
                 raise LayerMismatch(", ".join(wanted.names) or "the image", str(diff_id), fact["diff_id"])
@@ -224,14 +221,34 @@ def _describes(manifest: bytes, digests: tuple[str, ...]) -> bool:
     return isinstance(found, Manifest) and tuple(str(layer.digest) for layer in found.layers) == digests
 
 
-def _layer(name: str, layers: dict[str, dict[str, Any]], links: dict[str, str]) -> dict[str, Any]:
+def _held(
+    wanted: _Wanted, layers: dict[str, dict[str, Any]], links: dict[str, str], known: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """What is known of an image's layers. One that the store has already need not be in the archive, as with
+    Docker: docker-squash writes such archives."""
+    diff_ids = ImageConfig.parse(wanted.config).diff_ids
+    if len(wanted.layers) != len(diff_ids):
+        raise BadArchive(f"the archive has {len(wanted.layers)} layers where {len(diff_ids)} are described")
+    stored = {facts["diff_id"]: facts for facts in known.values()}
+    return [
+        _layer(name, layers, links, stored.get(str(diff_id)))
+        for name, diff_id in zip(wanted.layers, diff_ids, strict=True)
+    ]
+
+
+def _layer(
+    name: str, layers: dict[str, dict[str, Any]], links: dict[str, str], stored: dict[str, Any] | None
+) -> dict[str, Any]:
+    missing = name
     for _ in range(10):
         if name in layers:
             return layers[name]
         if name not in links:
             break
         name = links[name]
-    raise BadArchive(f"the archive does not hold the layer {name} that it speaks of")
+    if stored is not None:
+        return stored
+    raise BadArchive(f"the archive does not hold the layer {missing} that it speaks of")
 
 
 def _images_of(documents: dict[str, str], links: dict[str, str]) -> list[_Wanted]:

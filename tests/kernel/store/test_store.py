@@ -202,6 +202,18 @@ def test_a_bad_archive_is_refused_and_leaves_nothing_half_done(stores: Stores, d
     assert stores.images.get("test:1").id == good
 
 
+def test_a_layer_that_is_here_need_not_be_in_the_archive(stores: Stores) -> None:
+    manifest = [{"Config": "c.json", "RepoTags": ["test:2"], "Layers": ["blobs/sha256/gone", "top.tar"]}]
+    document = json.dumps(manifest).encode()
+    data = plain_tar({"top.tar": TOP, "c.json": config(BASE, TOP), "manifest.json": document})
+    with pytest.raises(HakobuError, match="the archive does not hold the layer blobs/sha256/gone"):
+        load(stores, data)
+    load(stores, archive(BASE))
+    (image_id,) = load(stores, data)
+    assert rootfs_files(stores, image_id)["etc/passwd"] == b"root:x:0:0::/:/bin/sh\n"
+    stores.snapshots.remove("a" * 64)
+
+
 def test_a_bad_layer_is_refused_while_its_upload_stands_still(stores: Stores) -> None:
     """What reads ahead of the unpacking is waiting for the rest then; nothing of it may go on after the job."""
     noise = layer(("d", None), ("d/noise", os.urandom(4 << 20)))
