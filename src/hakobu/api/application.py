@@ -9,10 +9,25 @@ from hakobu.api import status
 from hakobu.api.http.exchange import Answer, Exchange, Reply, Request
 from hakobu.api.http.response import Heads
 from hakobu.api.route import Match, Route, Routes
-from hakobu.api.timing import Timings
+from hakobu.api.timing import Run, Timings
 from hakobu.engine.services import Services
+from hakobu.errors import HakobuError
 from hakobu.wire.operation import OPERATIONS, UNPUBLISHED
 from hakobu.wire.version import ANNOUNCED, MINIMUM, ApiVersion, parse_version
+
+
+class Door:
+    """Who is let in, and what is written of it. The engine's own socket lets everybody in and writes nothing."""
+
+    def admit(self, route: Route, request: Request) -> None:
+        """Raises what is refused, before the body is read."""
+
+    def refused(self, request: Request, error: HakobuError) -> None:
+        """What `admit` raised is about to be answered."""
+
+    def around(self, run: Run) -> Run:
+        """A handler as this door calls it."""
+        return run
 
 
 class DockerApplication:
@@ -24,8 +39,10 @@ class DockerApplication:
         routes: tuple[Route, ...],
         minimum: ApiVersion = MINIMUM,
         timings: Timings | None = None,
+        door: Door | None = None,
     ) -> None:
         self._services, self._timings = services, timings or Timings()
+        self._door = door or Door()
         self._minimum = minimum
         self._routes = Routes(routes)
         served = {(route.method, route.template) for route in routes}
@@ -61,7 +78,13 @@ class DockerApplication:
         if version != ANNOUNCED and (refusal := self._refuse_version(version, match.route)) is not None:
             return refusal
         request.params = match.params
-        return self._exchange_of(match)
+        exchange = self._exchange_of(match)
+        try:
+            self._door.admit(match.route, request)
+        except HakobuError as error:
+            self._door.refused(request, error)
+            return status.failure(error)
+        return exchange
 
     def _refuse_version(self, version: ApiVersion, route: Route) -> Reply | None:
         if version > ANNOUNCED:
@@ -80,7 +103,7 @@ class DockerApplication:
         exchange = self._exchanges.get(id(route))
         if exchange is None:
             run: Callable[[Request], Answer | Awaitable[Answer]] = partial(route.handler, self._services)
-            run = self._timings.around(route.method, route.template, run)
+            run = self._door.around(self._timings.around(route.method, route.template, run))
             exchange = self._exchanges[id(route)] = Exchange(run, route.body_limit, route.streams_body)
         return exchange
 

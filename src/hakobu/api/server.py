@@ -42,7 +42,7 @@ class Server:
     def open_connections(self) -> int:
         return len(self._connections)
 
-    async def close(self) -> None:
+    async def close(self, grace_s: float | None = None) -> None:
         """Takes no more connections, lets running requests end for a while, then ends the rest."""
         for server in self._servers:
             server.close()
@@ -51,7 +51,7 @@ class Server:
                 connection.close()
         running = [connection.task for connection in self._connections if connection.task is not None]
         if running:
-            await asyncio.wait(running, timeout=self._grace_s)
+            await asyncio.wait(running, timeout=self._grace_s if grace_s is None else grace_s)
         for connection in list(self._connections):
             with suppress(asyncio.CancelledError):
                 await connection.end()

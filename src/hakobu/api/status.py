@@ -53,6 +53,15 @@ def failure(error: Exception) -> Reply:
     return message(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}")
 
 
+def code_of(error: Exception) -> int:
+    """The status that `failure` answers with, without its log line."""
+    if isinstance(error, HakobuError):
+        return status_of(error.kind)
+    if isinstance(error, BadRequest):
+        return error.status
+    return CLIENT_CLOSED_REQUEST if isinstance(error, BodyLost) else HTTPStatus.INTERNAL_SERVER_ERROR
+
+
 def message(status: int, text: str, hint: str = "") -> Reply:
     """Docker's error body; a hint rides along for clients that know it."""
     if status == HTTPStatus.NOT_MODIFIED:

@@ -15,6 +15,7 @@ from hakobu.api.handlers import (
     plan,
     plugin,
     registry,
+    socket,
     stream,
     swarm,
     system,
@@ -39,4 +40,5 @@ ROUTES: Final[tuple[Route, ...]] = (
     *swarm.ROUTES,
     *debug.ROUTES,
     *registry.ROUTES,
+    *socket.ROUTES,
 )

@@ -15,6 +15,8 @@ import sys
 import time
 
 from hakobu.api.http.listen import listen_tcp, listen_unix, passed_sockets
+from hakobu.api.scope.audit import AuditLog
+from hakobu.api.scope.serve import serve_scoped
 from hakobu.api.server import Options, Server, serve
 from hakobu.daemon.logs import set_up
 from hakobu.daemon.settings import Settings, parse
@@ -45,7 +47,13 @@ async def run(settings: Settings, shims: Shims, launcher: "asyncio.Task[None]") 
 async def _serve(settings: Settings, engine: Engine) -> None:
     listeners = [_listener(host, settings.group) for host in settings.hosts]
     metrics = _metrics(settings.metrics_address)
-    server = await serve([s for group in listeners for s in group], engine.services, options=Options(metrics=metrics))
+    options = Options(metrics=metrics)
+    server = await serve([s for group in listeners for s in group], engine.services, options=options)
+    audit = AuditLog(f"{settings.engine.instance.data_root}/audit.jsonl")
+    for problem in await engine.sockets.open(
+        lambda s, policy: serve_scoped(s, policy, engine.services, audit, options)
+    ):
+        _log.error("%s", problem)
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,7 +71,9 @@ async def _serve(settings: Settings, engine: Engine) -> None:
             await ending.wait()
     finally:
         engine.bus.close()
+        await engine.sockets.close()
         await server.close()
+        audit.close()
 
 
 def _tell_ready(fd: int | None) -> None:

@@ -10,12 +10,14 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from hakobu.daemon.rehearsal import rehearse
+from hakobu.daemon.sockets import ScopedSockets
 from hakobu.daemon.tables import Containers as ContainerTable
 from hakobu.daemon.tables import Networks as NetworkTable
 from hakobu.daemon.tidying import Tidying
-from hakobu.engine.announce import object_event
+from hakobu.engine.announce import volume_event
 from hakobu.engine.background import Background
 from hakobu.engine.bus import Bus
 from hakobu.engine.collecting import Collector
@@ -90,6 +92,7 @@ class Engine:
     plan_for: Callable[[ContainerSpec], Plan]
     traces: Traces
     image_gc: ImageGc
+    sockets: ScopedSockets
 
     async def open(self) -> None:
         """Afterwards the API may answer: everything that runs was adopted."""
@@ -142,9 +145,10 @@ class Engine:
 
     @property
     def is_needed(self) -> bool:
-        """A container that runs or would be started again keeps an on-demand engine alive."""
+        """A container that runs or would be started again keeps an on-demand engine alive, as does a scoped socket:
+        its clients cannot start an engine."""
         alive = (Status.RUNNING, Status.PAUSED, Status.RESTARTING)
-        return any(c.state.status in alive or c.spec.restart.name != "no" for c in self.records)
+        return bool(self.sockets) or any(c.state.status in alive or c.spec.restart.name != "no" for c in self.records)
 
     async def close(self) -> None:
         """Without live-restore containers are stopped first; with it they run on."""
@@ -203,10 +207,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
     endpoints = Endpoints(instance, config.network, networking, thread, book, records, instance.container_dir)
     tree = open_tree()
 
-    def volume_event(action: str, name: str, driver: str) -> None:
-        object_event(bus, "volume", action, name, driver=driver)
-
-    roots = ContainerRoots(stores, records, instance.container_dir, volume_event)
+    roots = ContainerRoots(stores, records, instance.container_dir, partial(volume_event, bus))
     if not stores.database.lost:  # else a directory may hold the one mirror of a container that was not read back
         roots.clean(container_table.ids())
     planner = Planner(
@@ -328,6 +329,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         foresee=lambda container: planner.told(planner.foresee(container)),
         ancestors=images.ancestors,
     )
+    sockets = ScopedSockets(instance)
     services = Services(
         containers=containers,
         execs=execs,
@@ -337,6 +339,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         events=bus,
         system=SystemService(config, records, stores, bus, tree, _instance_id(stores), lambda: len(background), health),
         registries=RegistryService(registries),
+        sockets=sockets,
     )
     recovery = Recovery(records, shims, monitor, starter, watch, endpoints, bus, planner.cgroup)
     return Engine(
@@ -358,6 +361,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         lambda spec: planner.foresee(creator.foresee(spec)),
         traces,
         image_gc,
+        sockets,
     )
 
 

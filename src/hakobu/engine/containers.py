@@ -6,7 +6,7 @@ root.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -280,11 +280,15 @@ class ContainerService:
         container_event(self.events, container, "commit", comment=comment, imageID=image_id)
         return image_id
 
-    async def prune(self, filters: Filters | None = None) -> tuple[tuple[str, ...], int]:
+    async def prune(
+        self, filters: Filters | None = None, *, among: Callable[[Container], bool] | None = None
+    ) -> tuple[tuple[str, ...], int]:
         chosen = filters or {}
         listing.check_filters(chosen, frozenset({"label", "label!", "until"}))
         removed, freed = list[str](), 0
         for container in tuple(self.records):
+            if among is not None and not among(container):
+                continue
             if container.state.status in (Status.CREATED, Status.EXITED, Status.DEAD) and listing.prunable(
                 container.created_ns, container.labels, chosen
             ):

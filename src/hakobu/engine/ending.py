@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from hakobu.engine.announce import container_event, object_event
+from hakobu.engine.announce import container_event, endpoint_event
 from hakobu.engine.background import Background
 from hakobu.engine.clock import monotonic_s, now_ns
 from hakobu.engine.execs import ExecService
@@ -102,15 +102,7 @@ class Monitor:
             container_event(self._events, container, "oom")
         container_event(self._events, container, "die", exitCode=str(exit.code), execDuration=str(ran_s))
         for endpoint in container.endpoints:
-            object_event(
-                self._events,
-                "network",
-                "disconnect",
-                endpoint.network_id,
-                container=container.id,
-                name=endpoint.network_name,
-                type=endpoint.driver,
-            )
+            endpoint_event(self._events, "disconnect", container, endpoint)
 
     async def _after(self, container: Container, again: bool) -> None:
         if again:

@@ -49,7 +49,7 @@ class Endpoints:
         self._directory_of = directory_of
 
     async def join(self, container: Container) -> tuple[Endpoint, ...]:
-        wanted = [(self._book.get(spec.network), spec) for spec in container.spec.endpoints]
+        wanted = [(self._book.get(spec.network_id or spec.network), spec) for spec in container.spec.endpoints]
         return await self._thread.call(self._join, container, wanted)
 
     def _join(self, container: Container, wanted: Sequence[tuple[Network, EndpointSpec]]) -> tuple[Endpoint, ...]:
@@ -69,7 +69,7 @@ class Endpoints:
         """With the endpoints it would have, their addresses told as what they would be chosen from."""
         endpoints: list[Endpoint] = []
         for number, spec in enumerate(container.spec.endpoints):
-            network = self._book.get(spec.network)
+            network = self._book.get(spec.network_id or spec.network)
             pool = next((p for p in network.pools if ":" not in p.subnet), None)
             endpoints.append(
                 Endpoint(

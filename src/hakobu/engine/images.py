@@ -7,7 +7,7 @@ import asyncio
 import fnmatch
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -292,13 +292,20 @@ class ImageService:
     ) -> Sequence[Mapping[str, str]]:
         return await self._remover.remove(ref, force=force, prune=prune, platforms=platforms)
 
-    async def prune(self, filters: Filters | None = None) -> tuple[Sequence[Mapping[str, str]], int]:
+    async def prune(
+        self, filters: Filters | None = None, *, among: Callable[[Image], bool] | None = None
+    ) -> tuple[Sequence[Mapping[str, str]], int]:
         """Untagged images without containers; all unused ones, and parts of broken pulls, with `dangling=false`."""
         chosen = filters or {}
         check_filters(chosen, frozenset({"dangling", "label", "label!", "until"}))
         named = any(v.lower() in ("0", "false") for v in chosen.get("dangling", ()))
-        told, freed = await self._remover.prune(lambda record: _prunable(self._image(record), chosen), named=named)
-        if named and set(chosen) == {"dangling"}:
+
+        def goes(record: ImageRecord) -> bool:
+            image = self._image(record)
+            return (among is None or among(image)) and _prunable(image, chosen)
+
+        told, freed = await self._remover.prune(goes, named=named)
+        if among is None and named and set(chosen) == {"dangling"}:
             freed += await asyncio.to_thread(self._stores.content.forget_partials)
         return told, freed
 

@@ -1,9 +1,9 @@
 """Networks as a door sees them: create, remove, connect and disconnect, with Docker's refusals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from hakobu.engine.announce import object_event
+from hakobu.engine.announce import network_event
 from hakobu.engine.endpoints import Endpoints, rates_of
 from hakobu.engine.listing import check_filters, has_labels, prunable
 from hakobu.engine.netbook import NetBook
@@ -64,7 +64,7 @@ class NetworkService:
             raise NetworkNameInUse(spec.name)
         network, warnings = await self._thread.call(self._networking.create, spec)
         await self._book.add(network)
-        object_event(self._events, "network", "create", network.id, name=network.name, type=spec.driver)
+        network_event(self._events, "create", network.id, network.name, spec.labels, type=spec.driver)
         return network.id, "; ".join(warnings)
 
     def get(self, ref: str) -> Network:
@@ -92,7 +92,8 @@ class NetworkService:
             )
         await self._thread.call(self._networking.remove, network)
         await self._book.remove(network.id)
-        object_event(self._events, "network", "destroy", network.id, name=network.name, type=network.spec.driver)
+        labels, driver = network.spec.labels, network.spec.driver
+        network_event(self._events, "destroy", network.id, network.name, labels, type=driver)
 
     async def connect(self, ref: str, container: str, endpoint: EndpointSpec) -> None:
         network, target = self._book.get(ref), self._records.get(container)
@@ -104,15 +105,7 @@ class NetworkService:
                 target = await self._connect_running(network, target, spec)
             specs = (*target.spec.endpoints, spec)
             await self._records.change(target.id, spec=replace(target.spec, endpoints=specs))
-        object_event(
-            self._events,
-            "network",
-            "connect",
-            network.id,
-            container=target.id,
-            name=network.name,
-            type=network.spec.driver,
-        )
+        self._tell("connect", network, target)
 
     def _check_connect(self, network: Network, target: Container) -> None:
         if target.spec.network_mode == "host" or network.spec.driver == "host":
@@ -156,15 +149,11 @@ class NetworkService:
                 target = await self._disconnect_running(network, target)
             specs = tuple(e for e in target.spec.endpoints if e.network not in (network.name, network.id))
             await self._records.change(target.id, spec=replace(target.spec, endpoints=specs))
-        object_event(
-            self._events,
-            "network",
-            "disconnect",
-            network.id,
-            container=target.id,
-            name=network.name,
-            type=network.spec.driver,
-        )
+        self._tell("disconnect", network, target)
+
+    def _tell(self, action: str, network: Network, target: Container) -> None:
+        driver, labels = network.spec.driver, network.spec.labels
+        network_event(self._events, action, network.id, network.name, labels, container=target.id, type=driver)
 
     async def _disconnect_running(self, network: Network, target: Container) -> Container:
         going = [e for e in target.endpoints if e.network_id == network.id]
@@ -177,7 +166,9 @@ class NetworkService:
         await self._endpoints.reopen(changed)
         return changed
 
-    async def prune(self, filters: Filters | None = None) -> tuple[str, ...]:
+    async def prune(
+        self, filters: Filters | None = None, *, among: Callable[[Network], bool] | None = None
+    ) -> tuple[str, ...]:
         chosen = filters or {}
         check_filters(chosen, frozenset({"label", "label!", "until"}))
         used = {e.network for c in self._records for e in c.spec.endpoints}
@@ -185,7 +176,7 @@ class NetworkService:
         for network in tuple(self._book):
             if network.name in PREDEFINED or network.name in used or self.members(network.id):
                 continue
-            if prunable(network.created_ns, network.spec.labels, chosen):
+            if (among is None or among(network)) and prunable(network.created_ns, network.spec.labels, chosen):
                 await self.remove(network.id)
                 removed.append(network.name)
         return tuple(removed)

@@ -20,8 +20,8 @@ from hakobu.spec.volume import Volume
 from hakobu.store.open import Stores
 from hakobu.store.snapshots import has_failed
 
-VolumeEvent = Callable[[str, str, str], None]
-"""Action, volume and driver of what happened to a volume."""
+VolumeEvent = Callable[[str, Volume], None]
+"""What happened to a volume."""
 
 
 class ContainerRoots:
@@ -183,7 +183,7 @@ class ContainerRoots:
         )
         if is_new:
             made.append(volume.name)
-            self._volume_event("create", volume.name, volume.driver)
+            self._volume_event("create", volume)
         if volume.options:
             return await _foreign(volume, mount)
         source = volume.mountpoint
@@ -226,7 +226,7 @@ class ContainerRoots:
             volume = next((v for v in self._stores.volumes.all() if v.name == mount.volume), None)
             if volume is not None and volume.anonymous and volume.name not in used:
                 await asyncio.to_thread(self._stores.volumes.remove, volume.name)
-                self._volume_event("destroy", volume.name, volume.driver)
+                self._volume_event("destroy", volume)
 
 
 def _with(mount: ResolvedMount, read_write: bool, mode: str) -> ResolvedMount:

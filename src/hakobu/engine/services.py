@@ -16,6 +16,7 @@ from hakobu.spec.event import Event
 from hakobu.spec.network import Network, NetworkSpec
 from hakobu.spec.plan import Attachment, Plan
 from hakobu.spec.platform import Platform
+from hakobu.spec.policy import Policy
 from hakobu.spec.remote import Described, Hit
 from hakobu.spec.step import Json
 from hakobu.spec.upload import Upload
@@ -239,7 +240,12 @@ class Containers(Protocol):
         changes: Sequence[str] = (),
         config: ContainerSpec | None = None,
     ) -> str: ...
-    async def prune(self, filters: Filters | None = None) -> tuple[tuple[str, ...], int]: ...
+    async def prune(
+        self, filters: Filters | None = None, *, among: Callable[[Container], bool] | None = None
+    ) -> tuple[tuple[str, ...], int]:
+        """`among`, here and below: only of those for which it says yes."""
+        ...
+
     async def plan(self, ref: str) -> Mapping[str, Json]:
         """The plan of the last start with its results, for explain."""
         ...
@@ -358,7 +364,9 @@ class Images(Protocol):
         ...
 
     async def history(self, ref: str, *, platform: str = "") -> Sequence[Mapping[str, Json]]: ...
-    async def prune(self, filters: Filters | None = None) -> tuple[Sequence[Mapping[str, str]], int]: ...
+    async def prune(
+        self, filters: Filters | None = None, *, among: Callable[[Image], bool] | None = None
+    ) -> tuple[Sequence[Mapping[str, str]], int]: ...
 
 
 class Networks(Protocol):
@@ -372,7 +380,9 @@ class Networks(Protocol):
     async def remove(self, ref: str) -> None: ...
     async def connect(self, ref: str, container: str, endpoint: EndpointSpec) -> None: ...
     async def disconnect(self, ref: str, container: str, *, force: bool = False) -> None: ...
-    async def prune(self, filters: Filters | None = None) -> tuple[str, ...]: ...
+    async def prune(
+        self, filters: Filters | None = None, *, among: Callable[[Network], bool] | None = None
+    ) -> tuple[str, ...]: ...
 
 
 class Volumes(Protocol):
@@ -380,7 +390,9 @@ class Volumes(Protocol):
     def get(self, name: str) -> Volume: ...
     async def list(self, filters: Filters | None = None) -> Sequence[Volume]: ...
     async def remove(self, name: str, *, force: bool = False) -> None: ...
-    async def prune(self, filters: Filters | None = None) -> tuple[tuple[str, ...], int]: ...
+    async def prune(
+        self, filters: Filters | None = None, *, among: Callable[[Volume], bool] | None = None
+    ) -> tuple[tuple[str, ...], int]: ...
     async def rename(self, name: str, new: str) -> Volume: ...
     async def clone(self, name: str, new: str) -> Volume: ...
     async def usage(self) -> Mapping[str, tuple[int, int]]:
@@ -476,6 +488,27 @@ class Registries(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ScopedSocket:
+    """A socket that answers as its policy says; `path` on the host. `problem` says why it does not answer."""
+
+    policy: Policy
+    path: str
+    created_ns: int
+    problem: str = ""
+
+
+class Sockets(Protocol):
+    """The scoped sockets of this engine: kept until they are removed, and listened on whenever the engine runs."""
+
+    async def create(self, policy: Policy) -> ScopedSocket: ...
+    def list(self) -> Sequence[ScopedSocket]: ...
+    def get(self, name: str) -> ScopedSocket: ...
+    async def remove(self, name: str) -> None:
+        """Ends its connections; what was handed to a container (an attach, an exec) lives on with that container."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """What a door is given by the composition root."""
 
@@ -487,3 +520,4 @@ class Services:
     events: Events
     system: System
     registries: Registries
+    sockets: Sockets

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from hakobu.engine.announce import container_event, object_event
+from hakobu.engine.announce import container_event, endpoint_event
 from hakobu.engine.clock import monotonic_s, now_ns
 from hakobu.engine.lifecycle import Op, require
 from hakobu.engine.logs import drivers
@@ -124,15 +124,7 @@ class Starter:
 
     def _started(self, container: Container) -> Container:
         for endpoint in container.endpoints:
-            object_event(
-                self._events,
-                "network",
-                "connect",
-                endpoint.network_id,
-                container=container.id,
-                name=endpoint.network_name,
-                type=endpoint.driver,
-            )
+            endpoint_event(self._events, "connect", container, endpoint)
         container_event(self._events, container, "start")
         self._started_hook(container)
         return container

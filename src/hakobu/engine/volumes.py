@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from hakobu.engine.announce import object_event
+from hakobu.engine.announce import volume_event
 from hakobu.engine.listing import check_filters, has_labels, prunable
 from hakobu.engine.records import Records
 from hakobu.engine.services import Events, Filters
@@ -39,7 +39,7 @@ class VolumeService:
     async def create(self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]) -> Volume:
         volume, is_new = await asyncio.to_thread(self._stores.volumes.create, name, driver, options, labels)
         if is_new:
-            object_event(self._events, "volume", "create", volume.name, driver=volume.driver)
+            volume_event(self._events, "create", volume)
         return volume
 
     def get(self, name: str) -> Volume:
@@ -60,7 +60,7 @@ class VolumeService:
         if holders := self._holders(name):
             raise VolumeInUse(name, holders)
         await asyncio.to_thread(self._stores.volumes.remove, name)
-        object_event(self._events, "volume", "destroy", name, driver=volume.driver)
+        volume_event(self._events, "destroy", volume)
 
     async def rename(self, name: str, new: str) -> Volume:
         """Containers know their volumes by name: one that refers to it, running or not, is in the way."""
@@ -68,7 +68,7 @@ class VolumeService:
         if holders := self._holders(name):
             raise VolumeInUse(name, holders, verb="rename")
         renamed = await asyncio.to_thread(self._stores.volumes.rename, name, new)
-        object_event(self._events, "volume", "rename", new, driver=renamed.driver, oldName=name)
+        volume_event(self._events, "rename", renamed, oldName=name)
         return renamed
 
     async def clone(self, name: str, new: str) -> Volume:
@@ -99,7 +99,9 @@ class VolumeService:
         finally:
             os.close(source_fd)
 
-    async def prune(self, filters: Filters | None = None) -> tuple[tuple[str, ...], int]:
+    async def prune(
+        self, filters: Filters | None = None, *, among: Callable[[Volume], bool] | None = None
+    ) -> tuple[tuple[str, ...], int]:
         """Anonymous ones; all unused ones with `all=true`."""
         chosen = filters or {}
         check_filters(chosen, frozenset({"label", "label!", "all"}))
@@ -107,7 +109,7 @@ class VolumeService:
         rest = {k: v for k, v in chosen.items() if k != "all"}
         removed, freed = list[str](), 0
         for volume in self._stores.volumes.all():
-            if self._holders(volume.name) or not (volume.anonymous or takes_named):
+            if (among and not among(volume)) or self._holders(volume.name) or not (volume.anonymous or takes_named):
                 continue
             if prunable(volume.created_ns, volume.labels, rest):
                 freed += (await self._sizes([volume]))[0]

@@ -150,9 +150,13 @@ class Security:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSpec:
-    """How a container joins one network, as asked for. Empty means: choose."""
+    """How a container joins one network, as asked for. Empty means: choose.
+
+    `network_id` binds it to one network, whoever takes that network's name later.
+    """
 
     network: str
+    network_id: str = ""
     aliases: tuple[str, ...] = ()
     ipv4: str = ""
     ipv6: str = ""

@@ -14,6 +14,7 @@ from contextlib import suppress
 from hakobu.errors import HakobuError, Kind
 
 BACKLOG = 512
+DEFAULT_GROUP = "hakobu"
 _FIRST_PASSED_FD = 3
 
 
@@ -37,12 +38,12 @@ class NoSuchGroup(HakobuError):
         self.group = group
 
 
-def listen_unix(path: str, *, group: str = "") -> socket.socket:
+def listen_unix(path: str, *, group: str = "", default_group: str = DEFAULT_GROUP) -> socket.socket:
     """A listening, non-blocking socket at `path`: 0600, or 0660 where a group is named.
 
-    Without a name, the group `hakobu` is used where it exists and the caller is root.
+    Without a name, the default group is used where it exists and the caller is root.
     """
-    gid = _gid(group)
+    gid = _gid(group, default_group)
     directory, name = os.path.split(path)
     dir_fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -118,7 +119,7 @@ def _listen_tcp(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _gid(group: str) -> int | None:
+def _gid(group: str, default: str) -> int | None:
     if group:
         if group.isdigit():
             return int(group)
@@ -126,10 +127,10 @@ def _gid(group: str) -> int | None:
             return grp.getgrnam(group).gr_gid
         except KeyError as error:
             raise NoSuchGroup(group) from error
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or not default:
         return None
     with suppress(KeyError):
-        return grp.getgrnam("hakobu").gr_gid
+        return grp.getgrnam(default).gr_gid
     return None
 
 

@@ -55,6 +55,7 @@ ARGUMENTS = {
     "NETWORK": "=network",
     "PATH": FILES,
     "PLUGIN": "",
+    "SOCKET": "",
     "SOURCE_IMAGE": "=image",
     "TARGET_IMAGE": "=image",
     "VOLUME": "=volume",
