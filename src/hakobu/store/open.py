@@ -43,7 +43,7 @@ def open_stores(instance: Instance) -> Stores:
     snapshots = Snapshots(instance.snapshots_dir, database, native=not overlay_place.takes(instance.snapshots_dir))
     snapshots.clean()
     images = ImageBook(database, content)
-    pool = WorkerPool()
+    pool = WorkerPool(roots=(instance.oci_dir, instance.snapshots_dir, instance.volumes_dir))
     arrivals = Arrivals()
     return Stores(
         database,

@@ -39,6 +39,7 @@ class WorkerFailed(HakobuError):
 class _Worker:
     pid: int
     sock: socket.socket
+    mounts: bool
     idle_since_s: float = 0.0
 
 
@@ -47,9 +48,11 @@ PACED = 16
 
 
 class WorkerPool:
-    """`run` blocks until the job is done."""
+    """`run` blocks until the job is done. `roots` are the folders of the store: all that a worker sees, unless its
+    job is to mount a container's root."""
 
-    def __init__(self, size: int = 0) -> None:
+    def __init__(self, size: int = 0, roots: Sequence[str] = ()) -> None:
+        self._roots = tuple(roots)
         self._slots = threading.BoundedSemaphore(size or max(2, os.cpu_count() or 1))
         self._paced = threading.BoundedSemaphore(PACED)
         self._idle: list[_Worker] = []
@@ -69,7 +72,7 @@ class WorkerPool:
     ) -> Any:
         """`paced` by a client at the other end of one of the descriptors."""
         with self._paced if paced else self._slots:
-            worker = self._take()
+            worker = self._take(mounts=_mounts(job, args))
             try:
                 scm.send(worker.sock, json.dumps({"job": job, "args": args}).encode(), fds)
                 result = self._follow(worker, on_progress)
@@ -97,12 +100,14 @@ class WorkerPool:
             else:
                 return told["ok"]
 
-    def _take(self) -> _Worker:
+    def _take(self, *, mounts: bool) -> _Worker:
         self.trim()
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return _start()
+            found = next((worker for worker in reversed(self._idle) if worker.mounts == mounts), None)
+            if found is not None:
+                self._idle.remove(found)
+                return found
+        return _start(self._roots, mounts=mounts)
 
     def _put(self, worker: _Worker) -> None:
         worker.idle_since_s = time.monotonic()
@@ -136,18 +141,23 @@ def _nothing() -> None:
     """Nobody trims: workers stay until the next job or the end."""
 
 
-def _start() -> _Worker:
+def _mounts(job: str, args: Mapping[str, Any]) -> bool:
+    """Whether it walks a root that it has to mount; what lies below it may come from anywhere on the host."""
+    return "overlay" in args or job == "image-diff"
+
+
+def _start(roots: tuple[str, ...], *, mounts: bool) -> _Worker:
     """Absolute path, empty environment, no descriptor but the socket and stderr."""
     ours, theirs = scm.pair()
     with theirs:
-        argv = [sys.executable, "-I", "-B", "-m", "hakobu.store.worker"]
+        argv = [sys.executable, "-I", "-B", "-m", "hakobu.store.worker", "mounts" if mounts else "store", *roots]
         actions: list[Any] = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDWR, 0),
             (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_RDWR, 0),
             (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
         ]
         pid = os.posix_spawn(sys.executable, argv, {}, file_actions=actions)
-    return _Worker(pid, ours)
+    return _Worker(pid, ours, mounts)
 
 
 def _end(worker: _Worker) -> None:

@@ -5,47 +5,21 @@
                                      ←  {"progress": …}   any number of times
                                      ←  {"ok": …} or {"error": {message, kind}}
 
-Confined before the first job: no new privileges, a mount namespace of its own, the capabilities that unpacking
-needs and no other, no core dumps.
+Started as `store` (with the folders it is to have) or as `mounts`; confined before the first job (`confinement`).
 """
 
 import json
 import os
-import resource
 import socket
+import sys
 
 from hakobu.errors import HakobuError, Kind
-from hakobu.kernel import capability, mount, process, scm
+from hakobu.kernel import process, scm
 from hakobu.kernel.libc import keep_freed_memory
+from hakobu.store.worker.confinement import confine
 from hakobu.store.worker.jobs import JOBS
 
-_CAPABILITIES = (
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_MKNOD",
-    "CAP_SETFCAP",
-    "CAP_SYS_ADMIN",  # trusted.overlay.* attributes, and mounting a stopped container's root for a walk
-)
 _KEPT_BYTES = 32 << 20  # the blocks of a bulk job, over and over; a worker without work ends soon
-
-
-def confine() -> None:
-    process.set_name("hakobu-worker")
-    process.set_dumpable(False)
-    os.umask(0)
-    os.nice(3)  # whoever asks the engine for something small comes first
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-    if os.geteuid() == 0:
-        process.unshare(process.CLONE_NEWNS)
-        mount.mount(None, "/", None, mount.MS_REC | mount.MS_PRIVATE)
-        keep = capability.mask(_CAPABILITIES) & capability.held()
-        capability.drop_bounding(keep)
-        capability.capset(keep, keep, 0)
-    process.set_no_new_privs()
 
 
 def serve(sock: socket.socket) -> None:
@@ -71,9 +45,14 @@ def serve(sock: socket.socket) -> None:
 
 
 def main() -> None:
-    confine()
+    kind, *roots = sys.argv[1:]
+    sock = socket.socket(fileno=3)
+    process.set_name("hakobu-worker")
+    os.umask(0)
+    os.nice(3)  # whoever asks the engine for something small comes first
     keep_freed_memory(_KEPT_BYTES)
-    serve(socket.socket(fileno=3))
+    confine(roots, mounts=kind == "mounts")
+    serve(sock)
 
 
 if __name__ == "__main__":
