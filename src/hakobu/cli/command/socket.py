@@ -99,13 +99,23 @@ def _row(socket: Json) -> Record:
     policy: Json = socket["Policy"]
     labels: dict[str, str] = policy["labels"]
     members = {
-        "Allow": lambda: ",".join(policy["allow"]),
+        "Allow": lambda: _gathered(policy["allow"]),
         "Labels": lambda: ",".join(f"{name}={value}" for name, value in sorted(labels.items())),
         "Name": lambda: socket["Name"],
         "Path": lambda: socket["Path"],
         "Problem": lambda: socket.get("Problem", ""),
     }
     return Record(members, "*formatter.socketContext")
+
+
+def _gathered(permissions: list[str]) -> str:
+    """All of a kind by its star, as they may be given."""
+    from hakobu.spec.policy import PERMISSIONS
+
+    kinds = dict.fromkeys(permission.partition(":")[0] for permission in permissions)
+    there = {kind: {p for p in PERMISSIONS if p.startswith(f"{kind}:")} for kind in kinds}
+    whole = [kind for kind, all_of in there.items() if len(all_of) > 1 and all_of <= set(permissions)]
+    return ",".join(dict.fromkeys(f"{k}:*" if (k := p.partition(":")[0]) in whole else p for p in permissions))
 
 
 def inspect(session: Session, values: Values, arguments: list[str]) -> int:
