@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,17 @@ import pytest
 from tests.integration.daemon import Daemon
 
 from hakobu.client.engine import Engine
-from hakobu.client.error import EngineError
+from hakobu.client.error import CannotConnect, EngineError
 
 pytestmark = [pytest.mark.root]
 EVERYTHING = ("containers:*", "images:*", "networks:*", "volumes:*", "events:read", "system:read")
-HOST_PATHS = "HostConfig"
+_clients: list[Engine] = []
 
 
 @pytest.fixture
 def sockets(engine: Daemon) -> Iterator[Daemon]:
     yield engine
+    close_clients()
     for name in engine.hakobu("socket", "ls", "-q").stdout.split():
         engine.hakobu("socket", "rm", name)
     engine.remove_all()
@@ -28,9 +30,19 @@ def sockets(engine: Daemon) -> Iterator[Daemon]:
         engine.hakobu("volume", "rm", *volumes)
 
 
+def close_clients() -> None:
+    while _clients:
+        _clients.pop().transport.close()
+
+
+def client_of(url: str) -> Engine:
+    _clients.append(Engine(url))
+    return _clients[-1]
+
+
 def made(engine: Daemon, name: str, *flags: str) -> Engine:
     path = engine.hakobu("socket", "create", *flags, name).stdout.strip()
-    return Engine(f"unix://{path}")
+    return client_of(f"unix://{path}")
 
 
 def team(engine: Daemon, name: str, *flags: str) -> Engine:
@@ -40,7 +52,7 @@ def team(engine: Daemon, name: str, *flags: str) -> Engine:
 
 
 def call(client: Engine, method: str, path: str, query: dict[str, Any] | None = None, body: object = None) -> Any:
-    return client.transport.call(method, path, query, body)
+    return client.transport.call(method, path, query, body, versioned=not path.startswith("/hakobu"))
 
 
 def status(client: Engine, method: str, path: str, query: dict[str, Any] | None = None, body: object = None) -> int:
@@ -49,6 +61,12 @@ def status(client: Engine, method: str, path: str, query: dict[str, Any] | None 
     except EngineError as error:
         return error.status
     return 200
+
+
+def events(client: Engine) -> list[Any]:
+    """All that was kept, up to now."""
+    with client.system.events(since="1", until=str(int(time.time()) + 1)) as response:
+        return list(response.objects())
 
 
 def create(client: Engine, name: str = "", **config: Any) -> str:
@@ -90,8 +108,7 @@ def test_the_docker_command_line_on_a_scoped_socket(sockets: Daemon) -> None:
     assert sockets.docker("-H", f"unix://{path}", "run", "--rm", "busybox", "echo", "hello").stdout == "hello\n"
     sockets.docker("-H", f"unix://{path}", "run", "-d", "--name", "mine", "busybox", "sleep", "1000")
     assert sockets.docker("-H", f"unix://{path}", "exec", "mine", "echo", "inside").stdout == "inside\n"
-    labels = json.loads(sockets.docker("inspect", "-f", "{{json .Config.Labels}}", "mine").stdout)
-    assert labels == {"team": "a"}
+    assert sockets.docker("inspect", "-f", "{{.Config.Labels.team}}", "mine").stdout == "a\n"
     refused = sockets.docker("-H", f"unix://{path}", "run", "--rm", "-v", "/:/host", "busybox", "true", check=False)
     assert (refused.returncode, "it needs bind /" in refused.stderr) == (125, True)
     sockets.docker("-H", f"unix://{path}", "rm", "-f", "mine")
@@ -169,7 +186,7 @@ def test_a_create_reaches_no_further_than_the_policy(sockets: Daemon) -> None:
             "Mounts": [
                 {
                     "Type": "volume",
-                    "Source": "v",
+                    "Source": "evil",
                     "Target": "/x",
                     "VolumeOptions": {
                         "DriverConfig": {"Name": "local", "Options": {"type": "none", "o": "bind", "device": "/"}}
@@ -219,7 +236,8 @@ def test_a_create_reaches_no_further_than_the_policy(sockets: Daemon) -> None:
         {"Name": "n", "IPAM": {"Config": [{"Subnet": "10.0.0.0/8"}]}},
         {"Name": "n", "Labels": {"team": "b"}},
     ):
-        assert status(a, "POST", "/networks/create", None, body) == 403, body
+        # drivers that are not there at all are not found before anything else is looked at
+        assert status(a, "POST", "/networks/create", None, body) == (404 if "Driver" in body else 403), body
     assert (
         status(a, "POST", "/volumes/create", None, {"DriverOpts": {"type": "none", "o": "bind", "device": "/"}}) == 403
     )
@@ -234,13 +252,8 @@ def test_what_was_created_cannot_be_changed_to_reach_further(sockets: Daemon) ->
         {"HostConfig": {"PortBindings": {"80/tcp": [{"HostPort": "80"}]}}},
         {"Labels": {"team": "b"}},
     ):
-        done = a.transport.call
-        with pytest.raises(EngineError) as caught:
-            done("POST", edit, None, {"Set": wanted}, versioned=False)
-        assert caught.value.status == 403, wanted
-    with pytest.raises(EngineError) as caught:
-        a.transport.call("POST", edit, None, {"Remove": {"Labels": ["team"]}}, versioned=False)
-    assert caught.value.status == 403
+        assert status(a, "POST", edit, None, {"Set": wanted}) == 403, wanted
+    assert status(a, "POST", edit, None, {"Remove": {"Labels": ["team"]}}) == 403
     assert status(a, "POST", f"/containers/{mine}/update", None, {"CgroupParent": "/"}) == 403
     call(a, "POST", f"/containers/{mine}/start")
     assert status(a, "POST", f"/containers/{mine}/exec", None, {"Cmd": ["true"], "Privileged": True}) == 403
@@ -255,16 +268,13 @@ def test_an_image_of_one_team_pulls_nobody_s_container_into_its_scope(sockets: D
     call(a, "DELETE", f"/containers/{first}")
     try:
         sockets.hakobu("run", "-d", "--name", "prey", "bait", "sleep", "1000")
-        assert json.loads(sockets.hakobu("inspect", "-f", "{{json .Config.Labels}}", "prey").stdout) == {"team": "a"}
+        assert sockets.hakobu("inspect", "-f", "{{.Config.Labels.team}}", "prey").stdout == "a\n"
         assert call(a, "GET", "/containers/json") == []
         assert status(a, "POST", "/containers/prey/exec", None, {"Cmd": ["true"]}) == 404
         sockets.hakobu("kill", "prey")
         call(a, "POST", "/containers/prune")
         assert sockets.hakobu("ps", "-aq", "--filter", "name=prey").stdout
-        events = a.system.events(since="1", until="1")
-        assert not [
-            e for e in events.objects() if e["Type"] == "container" and e["Actor"]["Attributes"]["name"] == "prey"
-        ]
+        assert "prey" not in str(events(a))
     finally:
         sockets.remove_all()
         sockets.hakobu("rmi", "-f", "bait")
@@ -294,12 +304,11 @@ def test_events_and_prunes_are_of_the_scope(sockets: Daemon) -> None:
         "volume-a"
     ]
     assert [c["Id"] for c in call(b, "GET", "/containers/json", {"all": "1"})] == [theirs]
-    now = str(os.stat("/proc/self").st_ctime_ns // 10**9 + 1)
-    seen = [(e["Type"], e["Action"], e["Actor"]["ID"]) for e in a.system.events(since="1", until=now).objects()]
+    seen = [(e["Type"], e["Action"], e["Actor"]["ID"]) for e in events(a)]
     assert ("container", "destroy", mine) in seen
     assert ("volume", "destroy", "volume-a") in seen
     assert not [e for e in seen if theirs in e or "volume-b" in e]
-    assert len([e for e in seen if e[:2] == ("network", "create")]) == 1
+    assert "net-b" not in str(events(a)) and "net-a" in str(events(a))
 
 
 def test_images_are_those_of_the_patterns(sockets: Daemon) -> None:
@@ -335,7 +344,7 @@ def test_it_outlives_the_engine_and_ends_with_its_removal(own: Daemon) -> None:
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     own.stop()
     own.start()
-    client = Engine(f"unix://{path}")
+    client = client_of(f"unix://{path}")
     assert status(client, "GET", "/containers/json") == 200
     assert status(client, "GET", "/images/json") == 403
     assert (
@@ -344,13 +353,14 @@ def test_it_outlives_the_engine_and_ends_with_its_removal(own: Daemon) -> None:
     (own.folder / "data" / "sockets" / "bad.json").write_text("{")
     own.stop()
     own.start()
-    listed = {s["Name"]: s.get("Problem", "") for s in Engine(own.url).system.hakobu("GET", "/v1/sockets")}
+    listed = {s["Name"]: s.get("Problem", "") for s in client_of(own.url).system.hakobu("GET", "/v1/sockets")}
     assert listed["kept"] == "" and "bad.json" in listed["bad"]
-    client = Engine(f"unix://{path}")
+    client = client_of(f"unix://{path}")
     assert status(client, "GET", "/containers/json") == 200
     own.hakobu("socket", "rm", "kept", "bad")
-    with pytest.raises((OSError, Exception)):
+    with pytest.raises(CannotConnect):
         call(client, "GET", "/containers/json")
+    close_clients()
     assert not os.path.exists(path) and own.hakobu("socket", "ls", "-q").stdout == ""
 
 

@@ -1,9 +1,10 @@
 """A short seccomp filter that refuses: what a process of ours has no business doing answers EPERM, all else goes on.
 
-For processes that read strangers' bytes and are to stay what they are: no program, no other process, no network, no
-namespace, no module. Written by hand (a table of numbers, no library), so that it costs a process's start
-nothing. Another architecture's calls (i386, x32) end the process: nothing of ours makes any. `clone` is for threads
-alone; `clone3`, whose flags a filter cannot see, answers ENOSYS, at which the C library takes `clone`.
+For processes that read strangers' bytes and are to stay what they are: no program, no word to another process, no
+network, no namespace, no module. Written by hand (a table of numbers, no library), so that it costs a process's
+start nothing. Another architecture's calls (i386, x32) end the process: nothing of ours makes any. `clone` makes
+threads and children that are confined alike, and no namespace; `clone3`, whose flags a filter cannot see, answers
+ENOSYS, at which the C library takes `clone`.
 Numbers: asm/unistd_64.h and asm-generic/unistd.h; from 424 on they are the same.
 """
 
@@ -22,7 +23,7 @@ _KILL_PROCESS: Final = 0x80000000
 _ERRNO: Final = 0x00050000
 _ALLOW: Final = 0x7FFF0000
 _EPERM, _ENOSYS = 1, 38
-_CLONE_THREAD: Final = 0x00010000
+_CLONE_NEW: Final = 0x7E020000  # CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET
 _CLONE3: Final = 435
 _AUDIT_ARCH: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _CLONE: Final = {"x86_64": 56, "aarch64": 220}
@@ -33,8 +34,6 @@ _ABSENT: Final = -1
 _OTHERS: Final = {  # name: (x86_64, aarch64)
     "execve": (59, 221),
     "execveat": (322, 281),
-    "fork": (57, _ABSENT),
-    "vfork": (58, _ABSENT),
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
@@ -132,7 +131,7 @@ def program(*, mounts: bool, machine: str = MACHINE) -> bytes:
         (_RET_K, 0, 0, _ERRNO | _ENOSYS),
         (_JMP_JEQ_K, 0, 4, _CLONE[machine]),
         (_LD_W_ABS, 0, 0, _ARGUMENT_0),
-        (_JMP_JSET_K, 0, 1, _CLONE_THREAD),
+        (_JMP_JSET_K, 1, 0, _CLONE_NEW),
         (_RET_K, 0, 0, _ALLOW),
         (_RET_K, 0, 0, _ERRNO | _EPERM),
     ]

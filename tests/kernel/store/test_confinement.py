@@ -91,7 +91,7 @@ def test_what_it_makes_in_the_store_is_inert(store: Path) -> None:
     assert confined(store, attack) == {"device": "EACCES", "execute": "EPERM", "huge": "EFBIG", "large": "done"}
 
 
-def test_it_has_no_network_no_program_and_no_other_process(store: Path) -> None:
+def test_it_has_no_network_no_program_and_no_word_to_another_process(store: Path) -> None:
     victim = os.getpid()
     pidfd = process.pidfd_open(victim)
 
@@ -100,13 +100,12 @@ def test_it_has_no_network_no_program_and_no_other_process(store: Path) -> None:
             "inet": failure(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM)),
             "unix": failure(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)),
             "netlink": failure(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)),
-            "fork": failure(os.fork),
             "exec": failure(lambda: os.execv(sys.executable, [sys.executable])),
             "spawn": failure(lambda: os.posix_spawn("/bin/true", ["true"], {})),
             "kill": failure(lambda: os.kill(victim, 0)),
             "pidfd": failure(lambda: process.pidfd_send_signal(pidfd, 0)),
             "steal": failure(lambda: process.pidfd_getfd(pidfd, 0)),
-            "clone3": failure(lambda: process.clone3(0)),
+            "clone3": failure(lambda: process.clone3(process.CLONE_NEWUSER)),
             "chroot": failure(lambda: os.chroot("/")),
             "unshare": failure(lambda: process.unshare(process.CLONE_NEWUSER)),
             "setns": failure(lambda: process.setns(pidfd, process.CLONE_NEWNET)),
@@ -150,10 +149,14 @@ def test_without_mounts_it_mounts_nothing(store: Path) -> None:
     assert confined(store, attack) == ["EPERM"] * 4
 
 
-def test_threads_are_still_made(store: Path) -> None:
+def test_threads_are_still_made_and_children_are_confined_alike(store: Path) -> None:
     def attack() -> Any:
         import threading
 
+        pid = os.fork()
+        if pid == 0:
+            os._exit(3 if failure(lambda: os.kill(os.getppid(), 0)) == "EPERM" else 4)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
         done: list[int] = []
         thread = threading.Thread(target=lambda: done.append(1))
         thread.start()

@@ -1,10 +1,10 @@
 """What is left to a worker once it has begun: the files of its engine's store, and nothing that leads elsewhere.
 
-A worker reads strangers' bytes; should they take it over, this is what they have got. It runs no program, makes no
-process, signals nobody and has no network but the descriptors of its job (`kernel/refusal.py`). Its capabilities are
-those of unpacking. A worker that mounts nothing has, moreover, only the store's own folders below its root,
-without devices, setuid or programs, and cannot mount; the few jobs that walk a stopped container's root, whose
-mounts may come from anywhere on the host, get a worker of the other kind (`mounts`).
+A worker reads strangers' bytes; should they take it over, this is what they have got. It runs no program, signals
+nobody, makes no process but its like, and has no network but the descriptors of its job (`kernel/refusal.py`). Its
+capabilities are those of unpacking. A worker that mounts nothing has, moreover, only the store's own folders below
+its root, without devices, setuid or programs, and cannot mount; the few jobs that walk a stopped container's root,
+whose mounts may come from anywhere on the host, get a worker of the other kind (`mounts`).
 
 Must not: import or look up anything by path after `confine`; the interpreter's files are out of reach then.
 """
@@ -15,7 +15,7 @@ import resource
 from collections.abc import Sequence
 from typing import Final
 
-from hakobu.kernel import audit, capability, mount, process, refusal, seccomp_filter
+from hakobu.kernel import audit, capability, mount, overlay, process, refusal, seccomp_filter
 
 _CAPABILITIES: Final = (
     "CAP_CHOWN",
@@ -39,6 +39,7 @@ def confine(roots: Sequence[str], *, mounts: bool) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, _FILE_BYTES)
     audit.touch_codecs()
+    overlay.opaque_xattr()  # found out by trying, which is refused from here on
     if os.geteuid() == 0:
         process.unshare(process.CLONE_NEWNS)
         mount.mount(None, "/", None, mount.MS_REC | mount.MS_PRIVATE)
