@@ -147,7 +147,7 @@ class ScopedContainers:
     async def edit(self, ref: str, edit: Edit) -> tuple[str, ...]:
         container = self._scope.container(ref)
         self._scope.keeps_labels(edit.labels_removed, edit.labels)
-        mounts = confined_additions(edit.mounts, edit.ports, self._scope)
+        mounts = confined_additions(edit, self._scope)
         told = await self._whole.edit(container.id, replace(edit, mounts=mounts))
         try:
             self._prove(container.id)

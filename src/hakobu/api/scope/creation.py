@@ -10,8 +10,9 @@ from dataclasses import replace
 from hakobu.api.scope import reach
 from hakobu.api.scope.failure import NoSuchObject, NotGranted
 from hakobu.api.scope.scope import Scope
+from hakobu.engine.services import Edit
 from hakobu.errors import HakobuError, Kind
-from hakobu.spec.container import ContainerSpec, EndpointSpec, Mount, Namespaces, PortBinding
+from hakobu.spec.container import ContainerSpec, EndpointSpec, Mount, Namespaces
 from hakobu.spec.network import Network
 
 _JOINED = "container:"
@@ -33,12 +34,13 @@ def confined(spec: ContainerSpec, scope: Scope, platform: str) -> ContainerSpec:
     )
 
 
-def confined_additions(mounts: tuple[Mount, ...], ports: tuple[PortBinding, ...], scope: Scope) -> tuple[Mount, ...]:
+def confined_additions(edit: Edit, scope: Scope) -> tuple[Mount, ...]:
     """What an edit adds, by the same rules; the mounts to add."""
-    for mount in mounts:
+    scope.grant(reach.missing(scope.policy, reach.of_labels(edit.labels)))
+    for mount in edit.mounts:
         scope.grant(reach.missing(scope.policy, reach.of_mount(mount)))
-    scope.grant(reach.missing(scope.policy, reach.of_ports(ports)))
-    return _mounts(mounts, scope)
+    scope.grant(reach.missing(scope.policy, reach.of_ports(edit.ports)))
+    return _mounts(edit.mounts, scope)
 
 
 def _mounts(mounts: tuple[Mount, ...], scope: Scope) -> tuple[Mount, ...]:

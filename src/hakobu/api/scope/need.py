@@ -41,6 +41,7 @@ _CONTAINER: Final[Mapping[tuple[str, str], Need]] = {
     ("POST", "/containers/{}/unpause"): ("containers:control",),
     ("POST", "/containers/create"): ("containers:create",),
     ("POST", "/hakobu/v1/plan/create"): ("containers:create",),
+    ("GET", "/hakobu/v1/labels"): ("containers:create",),
     ("POST", "/containers/{}/rename"): ("containers:update",),
     ("POST", "/containers/{}/update"): ("containers:update",),
     ("POST", "/hakobu/v1/containers/{}/edit"): ("containers:update",),

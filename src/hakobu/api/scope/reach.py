@@ -6,13 +6,14 @@ refused until somebody has thought about it; a test names it.
 """
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any, Final
 
 from hakobu.runtime.defaults import CAPABILITIES
 from hakobu.spec.container import ContainerSpec, EndpointSpec, Limits, Mount, Namespaces, PortBinding, Security
 from hakobu.spec.network import NetworkSpec
+from hakobu.spec.own_label import PREFIX
 from hakobu.spec.policy import Policy, is_local_log
 
 Wish = tuple[str, str]
@@ -56,6 +57,10 @@ EXAMINED: Final[dict[type, frozenset[str]]] = {
     EndpointSpec: frozenset("network network_id links driver_options".split()),
     NetworkSpec: frozenset("driver pools options ipam_driver ipam_options ingress".split()),
 }
+OWN_LABELS: Final = frozenset(
+    PREFIX + name for name in "timeout on-unhealthy publish-mode idmap bandwidth bandwidth-in bandwidth-out".split()
+)
+"""Labels that the engine acts on and that reach nothing: they limit, or map ids of what is mounted anyway."""
 _OWN = frozenset({"", "private", "shareable", "none"})
 _PRIVATE = frozenset({"", "private", "rprivate"})
 _DEFAULT_CAPABILITIES = frozenset(name.removeprefix("CAP_") for name in CAPABILITIES)
@@ -67,6 +72,7 @@ def of_container(spec: ContainerSpec) -> Iterator[Wish]:
     yield from _of_namespaces(spec)
     yield from of_limits(spec.limits)
     yield from _of_security(spec.security)
+    yield from of_labels(spec.labels)
     for mount in spec.mounts:
         yield from of_mount(mount)
     for endpoint in spec.endpoints:
@@ -83,6 +89,13 @@ def of_container(spec: ContainerSpec) -> Iterator[Wish]:
     # options without a driver are for the engine's default one, which may send to elsewhere
     if not is_local_log(spec.log.driver) or (spec.log.options and not spec.log.driver):
         yield "LogConfig", "log-drivers"
+
+
+def of_labels(labels: Mapping[str, str]) -> Iterator[Wish]:
+    """Of the engine's own labels those that are known; one that comes to mean something later is refused till then."""
+    for name in labels:
+        if name.startswith(PREFIX) and name not in OWN_LABELS:
+            yield f"the label {name}", f"a policy that knows {name}"
 
 
 def _of_namespaces(spec: ContainerSpec) -> Iterator[Wish]:

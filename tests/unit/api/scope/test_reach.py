@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from hakobu.api.scope import reach
+from hakobu.spec import own_label as own_labels
 from hakobu.spec.container import (
     ContainerSpec,
     Device,
@@ -34,6 +35,11 @@ def test_every_field_is_classified(shape):
     assert unnamed == ({"isolation", "storage_options"} if shape is ContainerSpec else set())
     assert known <= {item.name for item in fields(shape)}
     assert not reach.HARMLESS[shape] & reach.EXAMINED[shape]
+
+
+def test_the_engine_s_own_labels_are_known_one_by_one():
+    """Whoever adds one that reaches beyond the container leaves it out of the list, and gives it a feature."""
+    assert frozenset(own_labels.KNOWN) == reach.OWN_LABELS
 
 
 def test_a_plain_container_needs_nothing():
@@ -82,6 +88,7 @@ def test_a_plain_container_needs_nothing():
         ({"log": LogConfig(options={"gelf-address": "udp://10.0.0.1"})}, "log-drivers"),
         ({"volume_driver": "other"}, "volume-options"),
         ({"storage_options": {"size": "1G"}}, "a policy that knows storage_options"),
+        ({"labels": {"hakobu.later": "x"}}, "a policy that knows hakobu.later"),
         ({"isolation": "vm"}, "a policy that knows isolation"),
     ],
 )
