@@ -22,6 +22,7 @@ from hakobu.engine.services import Archive, Events, Filters, Image, ImageChange,
 from hakobu.engine.thread import in_own_thread
 from hakobu.engine.when import parse_when_ns
 from hakobu.errors import HakobuError, Invalid
+from hakobu.registry.download import checked_url, download
 from hakobu.spec.digest import Digest, is_digest
 from hakobu.spec.download import Outlet
 from hakobu.spec.image_config import HistoryEntry, ImageConfig, new_config
@@ -242,6 +243,33 @@ class ImageService:
             await self.tag(image_id, repository, tag)
         object_event(self._events, "image", "import", image_id, name=image_id)
         return image_id
+
+    async def import_url(
+        self,
+        url: str,
+        *,
+        repository: str,
+        tag: str,
+        message: str,
+        changes: Sequence[str],
+        platform: str,
+        progress: Progress,
+    ) -> str:
+        url = checked_url(url)
+        fd = self._stores.content.nameless()
+        try:
+            await download(url, fd, progress)
+            upload = Upload.of_file(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        told = message or f"Imported from {url}"
+        try:
+            return await self.import_(
+                upload, repository=repository, tag=tag, message=told, changes=changes, platform=platform
+            )
+        finally:
+            upload.close()
 
     async def _import(self, upload: Upload, message: str, changes: Sequence[str], platform: str) -> str:
         args = {"oci_dir": self._stores.content.directory, "snapshots_dir": self._stores.snapshots.directory}

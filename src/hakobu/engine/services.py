@@ -352,6 +352,20 @@ class Images(Protocol):
     async def import_(
         self, upload: Upload, *, repository: str, tag: str, message: str, changes: Sequence[str], platform: str
     ) -> str: ...
+    async def import_url(
+        self,
+        url: str,
+        *,
+        repository: str,
+        tag: str,
+        message: str,
+        changes: Sequence[str],
+        platform: str,
+        progress: Progress,
+    ) -> str:
+        """The same of an archive that the engine fetches by itself."""
+        ...
+
     async def tag(self, ref: str, repository: str, tag: str) -> None: ...
     async def remove(
         self, ref: str, *, force: bool = False, prune: bool = True, platforms: Sequence[str] = ()

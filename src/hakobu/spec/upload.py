@@ -40,6 +40,14 @@ class Upload:
         write_note(note_fd, Note(ended, body))
         return cls(os.dup(note_fd), note_fd)
 
+    @classmethod
+    def of_file(cls, fd: int) -> "Upload":
+        """One that lies in a file, from its beginning; takes the descriptor over."""
+        note_fd = os.memfd_create("upload", os.MFD_CLOEXEC)
+        write_note(note_fd, Note(Framing(chunked=False, length=os.lseek(fd, 0, os.SEEK_END))))
+        os.lseek(fd, 0, os.SEEK_SET)
+        return cls(fd, note_fd)
+
     @property
     def fds(self) -> tuple[int, int]:
         return self.fd, self.note_fd

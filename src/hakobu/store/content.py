@@ -89,6 +89,10 @@ class Content:
             with open(layout, "wb") as file:
                 file.write(_LAYOUT)
 
+    def nameless(self) -> int:
+        """A descriptor of a file on the store's disk that nobody else finds, gone when it is closed."""
+        return os.open(f"{self._directory}/ingest", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
     def path(self, digest: Digest) -> str:
         return f"{self._directory}/blobs/{digest.algorithm}/{digest.hex}"
 

@@ -53,7 +53,7 @@ async def create(services: Services, request: Request) -> Answer:
     if source == "-":
         return await _import(services, request)
     if source:
-        raise Invalid("importing from a URL is not supported by this engine: fetch it and send it", field="fromSrc")
+        return await _import_url(services, request, source)
     raise Invalid("either fromImage or fromSrc must be given", field="fromImage")
 
 
@@ -83,6 +83,24 @@ async def _import(services: Services, request: Request) -> Answer:
             )
 
         progress({"status": await with_upload(request.stream, take)})
+
+    return await progress_stream(import_)
+
+
+async def _import_url(services: Services, request: Request, url: str) -> Answer:
+    repository, tag = _split_tag(query.text(request, "repo"), query.text(request, "tag"))
+
+    async def import_(progress: Progress) -> None:
+        image_id = await services.images.import_url(
+            url,
+            repository=repository,
+            tag=tag,
+            message=query.text(request, "message"),
+            changes=query.texts(request, "changes"),
+            platform=query.text(request, "platform"),
+            progress=progress,
+        )
+        progress({"status": image_id})
 
     return await progress_stream(import_)
 
