@@ -52,6 +52,11 @@ class System:
         headers = {"X-Registry-Auth": registry_auth} if registry_auth else None
         return self.hakobu("GET", f"/v1/images/{quote_path(image)}/manifests", headers=headers)
 
+    def push_manifests(self, image: str, body: Json, *, registry_auth: str = "") -> Json:
+        """A list of manifests, and its members, to a registry that has their layers; gives the digests."""
+        headers = {"X-Registry-Auth": registry_auth} if registry_auth else None
+        return self.hakobu("POST", f"/v1/images/{quote_path(image)}/manifests", None, body, headers=headers)
+
     def image_diff(self, first: str, second: str) -> list[Json]:
         """What the second image has otherwise than the first, file by file."""
         return self.hakobu("GET", f"/v1/images/{quote_path(first)}/diff", {"to": second})

@@ -10,10 +10,11 @@ from hakobu.registry.credentials import Credentials
 from hakobu.registry.endpoint import RegistrySettings
 from hakobu.registry.login import log_in
 from hakobu.registry.mirrors import read_mirrors
+from hakobu.registry.push_list import Member, push_list
 from hakobu.registry.remote import describe, documents
 from hakobu.registry.search import search
 from hakobu.spec.reference import DEFAULT_DOMAIN, Reference
-from hakobu.spec.remote import Described, Hit
+from hakobu.spec.remote import Described, Document, Hit
 
 _HUB_SERVERS = ("", "https://index.docker.io/v1/", "index.docker.io", "docker.io", "registry-1.docker.io")
 _SEARCH_KEYS = frozenset({"is-automated", "is-official", "stars"})
@@ -52,6 +53,13 @@ class RegistryService:
 
     async def documents(self, name: str, auth: Mapping[str, str] | None) -> Sequence[Described]:
         return await documents(Reference.parse(name).tagged(), Credentials.from_auth(auth), self._settings)
+
+    async def push_list(
+        self, name: str, whole: Document, members: Sequence[tuple[Document, str]], auth: Mapping[str, str] | None
+    ) -> None:
+        lent = [Member(document, Reference.parse(ref).tagged()) for document, ref in members]
+        target = Reference.parse(name).tagged()
+        await push_list(target, whole, lent, Credentials.from_auth(auth), self._settings)
 
     async def search(
         self, term: str, *, limit: int = 0, filters: Filters | None = None, auth: Mapping[str, str] | None = None

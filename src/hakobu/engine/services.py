@@ -17,7 +17,7 @@ from hakobu.spec.network import Network, NetworkSpec
 from hakobu.spec.plan import Attachment, Plan
 from hakobu.spec.platform import Platform
 from hakobu.spec.policy import Policy
-from hakobu.spec.remote import Described, Hit
+from hakobu.spec.remote import Described, Document, Hit
 from hakobu.spec.step import Json
 from hakobu.spec.upload import Upload
 from hakobu.spec.volume import Volume
@@ -494,6 +494,12 @@ class Registries(Protocol):
 
     async def documents(self, name: str, auth: Mapping[str, str] | None) -> Sequence[Described]:
         """The manifest or index of a name, and behind an index all of its manifests."""
+        ...
+
+    async def push_list(
+        self, name: str, whole: Document, members: Sequence[tuple[Document, str]], auth: Mapping[str, str] | None
+    ) -> None:
+        """A list of manifests under a tag; each member comes with the reference whose repository lends its layers."""
         ...
 
     async def search(

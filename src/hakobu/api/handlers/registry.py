@@ -1,16 +1,20 @@
 """What registries are asked through the engine: `/distribution`, `/images/search`, and their documents as they are."""
 
 import base64
+import binascii
 from collections.abc import Mapping
 from typing import Any
 
 from hakobu.api import query, reply
 from hakobu.api.auth import registry_auth
+from hakobu.api.decode import json_body
 from hakobu.api.http.exchange import Reply, Request
 from hakobu.api.route import Route
 from hakobu.engine.services import Services
 from hakobu.errors import Invalid
+from hakobu.spec.digest import Digest
 from hakobu.spec.remote import Document
+from hakobu.wire.manifest import ManifestPush, PushedManifest
 
 
 async def distribution(services: Services, request: Request) -> Reply:
@@ -38,6 +42,23 @@ async def manifests(services: Services, request: Request) -> Reply:
     )
 
 
+async def push_manifests(services: Services, request: Request) -> Reply:
+    """A list of manifests and its members, whose layers the registry has: what `manifest push` sends."""
+    body = json_body(request, ManifestPush)
+    members = [(_document(m), m.get("Ref") or "") for m in body.get("Manifests") or ()]
+    whole = _document(body)
+    await services.registries.push_list(request.params[0], whole, members, registry_auth(request))
+    return reply.json({"Digest": str(whole.digest), "Manifests": [str(d.digest) for d, _ in members]})
+
+
+def _document(given: PushedManifest | ManifestPush) -> Document:
+    try:
+        data = base64.b64decode(given.get("Document") or "", validate=True)
+    except binascii.Error as error:
+        raise Invalid(f"Document is not base64: {error}", field="Document") from error
+    return Document(Digest.of(data), data, given.get("MediaType") or "")
+
+
 async def search(services: Services, request: Request) -> Reply:
     term = query.text(request, "term")
     if not term:
@@ -63,4 +84,5 @@ ROUTES = (
     Route("GET", "/distribution/{}/json", distribution),
     Route("GET", "/images/search", search),
     Route("GET", "/hakobu/v1/images/{}/manifests", manifests),
+    Route("POST", "/hakobu/v1/images/{}/manifests", push_manifests),
 )

@@ -1,4 +1,4 @@
-"""`manifest inspect`: the document that a registry has for a name, fetched by the engine."""
+"""`manifest inspect`: the document that a registry has for a name, fetched by the engine, or a list made here."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ _OCI = "application/vnd.oci.image.manifest.v1+json"
 
 
 def inspect(session: Session, values: Values, arguments: list[str]) -> int:
+    kept = _kept(session, arguments)
+    if kept:
+        session.line(_local(kept, values.on("verbose"), one=len(arguments) == 2))
+        return 0
     from hakobu.client.credential import registry_auth
 
     name, tag, digest = split(check(arguments[-1]))
@@ -37,6 +41,32 @@ def inspect(session: Session, values: Values, arguments: list[str]) -> int:
     found = session.engine.system.manifests(ref, registry_auth=auth)
     session.line(_verbose(ref, found) if values.on("verbose") else _document(found[0]))
     return 0
+
+
+def _kept(session: Session, arguments: list[str]) -> list[Json]:
+    """A list that is being made here, or one manifest of it; empty where there is none: the registry's counts then."""
+    from hakobu.cli.command.manifest_list import whole
+    from hakobu.cli.manifest_store import ManifestStore
+
+    store, target = ManifestStore(session.config_dir), whole(arguments[0])
+    if not store.has(target):
+        return []
+    if len(arguments) == 1:
+        return store.entries(target)
+    entry = store.entry(target, whole(arguments[1]))
+    return [entry] if entry else []
+
+
+def _local(entries: list[Json], verbose: bool, *, one: bool) -> str:
+    import json
+
+    from hakobu.cli.command.manifest_list import document_of
+
+    if verbose:
+        return json.dumps(entries[0] if one else entries, indent="\t", ensure_ascii=False)
+    if not one:
+        return json.dumps(document_of(entries), indent=3, ensure_ascii=False)
+    return json.dumps(entries[0].get("OCIManifest") or entries[0].get("SchemaV2Manifest"), indent="\t")
 
 
 def _document(item: Json) -> str:
