@@ -5,7 +5,7 @@ Images carry no scope in their labels: who pulls one does not label it, and whoe
 
 from collections.abc import Callable, Mapping, Sequence
 
-from hakobu.api.scope.failure import NoSuchObject
+from hakobu.api.scope.failure import NoSuchObject, NotPermitted
 from hakobu.api.scope.scope import Scope, both
 from hakobu.engine.images import named
 from hakobu.engine.services import Archive, Filters, Image, ImageChange, Progress
@@ -77,6 +77,20 @@ class ScopedImages:
         return await self._whole.import_(
             upload, repository=repository, tag=tag, message=message, changes=changes, platform=platform
         )
+
+    async def import_url(
+        self,
+        url: str,
+        *,
+        repository: str,
+        tag: str,
+        message: str,
+        changes: Sequence[str],
+        platform: str,
+        progress: Progress,
+    ) -> str:
+        """The engine would fetch it from where it stands, which may reach what a scoped socket's user must not."""
+        raise NotPermitted(self._scope.policy.name, "owner")
 
     async def tag(self, ref: str, repository: str, tag: str) -> None:
         image = self._scope.image(ref)

@@ -93,6 +93,7 @@ _REST: Final[Mapping[tuple[str, str], Need]] = {
     ("GET", "/distribution/{}/json"): ("registries:read",),
     ("GET", "/images/search"): ("registries:read",),
     ("GET", "/hakobu/v1/images/{}/manifests"): ("registries:read",),
+    ("POST", "/hakobu/v1/images/{}/manifests"): OWNER,
     ("POST", "/auth"): ("registries:read",),
     ("GET", "/info"): ("system:read",),
     ("GET", "/debug/vars"): ("system:read",),
