@@ -5,7 +5,6 @@ hashed on the way, compared, synced, and renamed into place. Whatever fails befo
 """
 
 import contextlib
-import hashlib
 import os
 import secrets
 import time
@@ -13,13 +12,11 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from hakobu.errors import HakobuError, Kind
-from hakobu.kernel.sync import begin_writing
 from hakobu.spec.digest import Digest, is_hex_id
+from hakobu.store.blob_file import BlobFile
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 PARTIAL_S = 7 * 24 * 3600
-_BEGIN_BYTES = 8 << 20
-"""So much of a blob, and its way to the disk begins: the sync at the end then has little left to wait for."""
 
 
 class DigestMismatch(HakobuError):
@@ -44,37 +41,36 @@ class Ingest:
     def __init__(self, directory: str, partial_of: Digest | None = None) -> None:
         name = f"{partial_of.hex}." if partial_of is not None else ""
         self.path = f"{directory}/ingest/{name}{secrets.token_hex(8)}"
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._hash = hashlib.sha256()
-        self._begun = 0
+        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._file = BlobFile(fd)
         self.size = 0
         self.done = False
         self.cut_off = False
         """Set by who saw the source end too early: what came so far is then kept as a partial blob."""
 
     def write(self, data: bytes | memoryview) -> None:
-        self._hash.update(data)
         self.size += len(data)
-        written = os.write(self._fd, data)
-        while written < len(data):
-            data = memoryview(data)[written:]
-            written = os.write(self._fd, data)
-        if self.size - self._begun >= _BEGIN_BYTES:
-            begin_writing(self._fd, self._begun, self.size - self._begun)
-            self._begun = self.size
+        self._file.write(data)
 
     @property
     def digest(self) -> Digest:
         """Of what was written so far."""
-        return Digest.from_hex(self._hash.hexdigest())
+        return Digest.from_hex(self._file.digest_hex())
+
+    def flush(self) -> None:
+        """All of it into the file, for who reads `path` before a commit."""
+        self._file.flush()
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """What was neither flushed nor is to be kept, may be missing from the file."""
+        try:
+            if self.cut_off:
+                self._file.flush()
+        finally:
+            self._file.close()
 
     def sync(self) -> None:
-        os.fsync(self._fd)
+        self._file.sync()
 
 
 class Content:

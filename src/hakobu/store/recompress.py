@@ -44,4 +44,5 @@ def compressed(content: Content, layer: Descriptor) -> Generator[tuple[Descripto
             while block := source.read(_BLOCK):
                 outgoing.write(packer.compress(block))
         outgoing.write(packer.flush())
+        outgoing.flush()
         yield Descriptor(media_type=OCI_LAYER_GZIP, digest=outgoing.digest, size=outgoing.size), outgoing.path
