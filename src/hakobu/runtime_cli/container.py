@@ -94,7 +94,7 @@ class Container:
         self.record = replace(self.record, **changes)  # pyright: ignore[reportArgumentType]
         fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            record.write(fd, STATE, self.record.to_json(), durable=False)
+            record.write(fd, STATE, self.record.to_json())
         finally:
             os.close(fd)
 

@@ -138,7 +138,7 @@ class _Preparation:
                 "boot_id": record.boot_id(),
                 "protocol": PROTOCOL,
             }
-            record.write(self._dir_fd, record.STATE, facts, durable=False)
+            record.write(self._dir_fd, record.STATE, facts)
         except OSError as error:
             raise StepFailed("state.write", f"{self._request['directory']}: {error.strerror or error}") from error
 

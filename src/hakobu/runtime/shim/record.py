@@ -13,22 +13,18 @@ EXIT = "exit"
 SOCKET = "s"
 
 
-def write(dir_fd: int, name: str, facts: dict[str, Json], *, durable: bool = True) -> None:
-    """Temporary file, fsync, rename, fsync of the directory.
+def write(dir_fd: int, name: str, facts: dict[str, Json]) -> None:
+    """Temporary file and rename, and no sync: a machine that loses power loses what these files speak of, too.
 
-    What only speaks of a running process need not be durable: a machine that loses power loses the process too.
+    Whoever is told of an end (the daemon's database) makes it durable.
     """
     temporary = f".{name}.new"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=dir_fd)
     try:
         os.write(fd, json.dumps(facts).encode())
-        if durable:
-            os.fsync(fd)
     finally:
         os.close(fd)
     os.rename(temporary, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
-    if durable:
-        os.fsync(dir_fd)
 
 
 def read(dir_fd: int, name: str) -> dict[str, Json] | None:

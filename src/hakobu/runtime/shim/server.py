@@ -50,6 +50,8 @@ REAP_S = 0.05
 LINGER_S = 30.0
 ACKNOWLEDGE_S = 2.0
 FORESIGHT_S = 1.0
+AGAIN_S = 0.003
+"""Behind an exec whose client was let go, before the next one is made ready for: its end comes first."""
 
 
 def begin(parent: Parent, control_fd: int) -> None:
@@ -291,14 +293,17 @@ class Server:
 
     def _foresee(self, request: Message, fds: list[int], give: list[int]) -> Json:
         """The starter of the next exec, which a client has announced; one that does not come costs it nothing long."""
-        if self._foreseen is None and not self._over:
-            self._foreseen = Starter()
-            self._loop.after(FORESIGHT_S, self._forget_foreseen)
+        self._make_ready(ample=False)
         return None
 
-    def _forget_foreseen(self) -> None:
-        if self._foreseen is not None:
-            self._foreseen.close()
+    def _make_ready(self, *, ample: bool) -> None:
+        if self._foreseen is None and not self._over:
+            self._foreseen = starter = Starter(ample=ample)
+            self._loop.after(FORESIGHT_S, lambda: self._forget(starter))
+
+    def _forget(self, starter: Starter) -> None:
+        if self._foreseen is starter:
+            starter.close()
             self._foreseen = None
 
     def _exec(self, request: Message, fds: list[int], give: list[int]) -> Json:
@@ -441,6 +446,7 @@ class Server:
         if (session := self._unacknowledged.pop(exec_id, None)) is not None:
             session.streams.close()
             self._parting = [s for s in (*self._parting, session) if any(not c.closed for c in s.streams.clients)]
+            self._loop.after(AGAIN_S, lambda: self._make_ready(ample=True))  # who runs one mostly runs another
             self._maybe_leave()
 
     def _acknowledge(self, request: Message, fds: list[int], give: list[int]) -> Json:

@@ -70,17 +70,18 @@ def rehearse() -> None:
 class Starter:
     """The handle of a starter that waits for its work at the other end of `sock`.
 
-    A `sibling` is a child of our parent, and so is what it starts; `is_ours` says who is to reap them.
+    A `sibling` is a child of our parent, and so is what it starts; `is_ours` says who is to reap them. One with
+    `ample` time before its work looks at all that it may need.
     """
 
-    def __init__(self, *, sibling: bool = False) -> None:
+    def __init__(self, *, sibling: bool = False, ample: bool = False) -> None:
         self.sock, theirs = scm.pair()
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.is_ours = not sibling
         self._ended = self._reaped = False
         self.pid = process.clone3_sibling(0, borrow=False) if sibling else os.fork()
         if self.pid == 0:
-            _live(theirs, container=sibling)
+            _live(theirs, ample=sibling or ample)
         theirs.close()
 
     def end(self) -> None:
@@ -109,14 +110,14 @@ class Starter:
         self.sock.close()
 
 
-def _live(sock: socket.socket, *, container: bool) -> None:
-    """Never returns. Where it is for a container, it has time; an exec comes a moment later, and needs less."""
+def _live(sock: socket.socket, *, ample: bool) -> None:
+    """Never returns. An exec that was announced comes a moment later: then there is no time to look at everything."""
     try:
         process.set_parent_death_signal(signal.SIGKILL)
         # objects of the shim stay behind in this memory: none of them may be finalised and close a number anew
         gc.disable()
         process.close_all_except({sock.fileno()})
-        if container:
+        if ample:
             ahead.look_at(ahead.Use.CHILD)
         rehearse()
         if (message := scm.receive(sock)) is not None:
