@@ -63,8 +63,9 @@ async def _run(settings: Settings) -> None:
     if settings.oom_score_adj is not None:
         _adjust_oom_score(settings.oom_score_adj)
     instance = settings.engine.instance
-    for path, mode in ((instance.data_root, 0o711), (instance.exec_root, 0o711)):
+    for path, mode in ((instance.data_root, 0o710), (instance.exec_root, 0o711)):
         os.makedirs(path, mode=mode, exist_ok=True)
+    os.chmod(instance.data_root, 0o710)
     with _pidfile(settings.pidfile):
         shims = Shims(instance.shims_dir, failpoint=settings.engine.failpoints)
         launcher = asyncio.create_task(shims.open())

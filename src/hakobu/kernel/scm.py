@@ -255,11 +255,8 @@ def listen_at(dirfd: int, name: str, *, mode: int = 0o600, backlog: int = 128) -
     """A listening socket `name` in a directory; nobody but its owner can connect before the mode is set."""
     sock = socket.socket(socket.AF_UNIX, _KIND)
     try:
-        before = os.umask(0o177)
-        try:
-            sock.bind(_at(dirfd, name))
-        finally:
-            os.umask(before)
+        os.fchmod(sock.fileno(), 0o600)  # a socket's own mode is that of its name; umask would be all threads'
+        sock.bind(_at(dirfd, name))
         os.chmod(name, mode, dir_fd=dirfd)
         sock.listen(backlog)
     except BaseException:

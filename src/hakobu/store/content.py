@@ -78,6 +78,8 @@ class Content:
 
     def __init__(self, directory: str) -> None:
         self._directory = self.directory = directory
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        os.chmod(directory, 0o700)
         for name in ("blobs/sha256", "ingest", "partial"):
             os.makedirs(f"{directory}/{name}", mode=0o700, exist_ok=True)
         layout = f"{directory}/oci-layout"

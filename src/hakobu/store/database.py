@@ -318,13 +318,10 @@ def _open(path: str) -> tuple[sqlite3.Connection, tuple[str, ...], bool]:
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    old = os.umask(0o077)
-    try:
-        raw = sqlite3.connect(path, isolation_level=None, timeout=15)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
-            raw.execute(f"PRAGMA {pragma}").fetchall()
-    finally:
-        os.umask(old)
+    recovery.touch(path)
+    raw = sqlite3.connect(path, isolation_level=None, timeout=15)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+        raw.execute(f"PRAGMA {pragma}").fetchall()
     return raw
 
 

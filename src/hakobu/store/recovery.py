@@ -28,16 +28,21 @@ def _uri(path: str) -> str:
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
+def touch(path: str) -> None:
+    """An empty file that SQLite fills, and gives its mode to those beside it: its owner's alone.
+
+    Not by umask, which is the whole process's: directories of containers are made meanwhile.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+
+
 def copy(raw: sqlite3.Connection, target: str) -> None:
     """A consistent copy that appears whole under its name."""
     temporary = f"{target}.tmp"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
-    old = os.umask(0o077)
-    try:
-        raw.execute("VACUUM INTO ?", (temporary,))
-    finally:
-        os.umask(old)
+    touch(temporary)
+    raw.execute("VACUUM INTO ?", (temporary,))
     fd = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

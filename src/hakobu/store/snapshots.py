@@ -59,7 +59,7 @@ class Snapshots:
 
     def __init__(self, directory: str, database: Database, *, native: bool = False) -> None:
         self._directory, self._database, self._native = directory, database, native
-        os.makedirs(directory, mode=0o711, exist_ok=True)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
         _spread(directory)
         if database.lost:
             database.call(self._restore)

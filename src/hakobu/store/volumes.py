@@ -52,7 +52,8 @@ class Volumes:
 
     def __init__(self, directory: str, database: Database) -> None:
         self._directory, self._database = directory, database
-        os.makedirs(directory, mode=0o711, exist_ok=True)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        os.chmod(directory, 0o700)  # what containers put there may be set-id, as in an image
         self.broken: list[str] = []
         self._volumes = {d.name: self._decoded(d) for d in database.call(lambda c: c.all("volumes"))}
 

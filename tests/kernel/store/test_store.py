@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -396,7 +397,7 @@ def test_another_user_of_the_machine_reaches_no_file_of_an_image(stores: Stores,
     data = tmp_path / "data"
     for path in (tmp_path, *list(tmp_path.parents)[:2]):
         path.chmod(0o755)
-    data.chmod(0o711)  # as the daemon has it
+    data.chmod(0o711)  # even where somebody opens the way to it
     paths = (os.path.join(folder, name) for folder, _, names in os.walk(data) for name in names)
     files = [path for path in paths if not os.path.islink(path)]
     assert any(path.endswith("bin/su") for path in files)
@@ -415,4 +416,6 @@ def test_another_user_of_the_machine_reaches_no_file_of_an_image(stores: Stores,
     with open(read_fd) as pipe:
         told = pipe.read().splitlines()
     os.waitpid(pid, 0)
+    modes = {name: stat.S_IMODE((data / name).stat().st_mode) for name in ("snapshots", "oci", "volumes")}
+    assert set(modes.values()) == {0o700}, modes
     assert [path for path in told if "/snapshots/" in path or "/oci/blobs/" in path or "/volumes/" in path] == []

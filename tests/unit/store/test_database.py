@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import stat
 import threading
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hakobu.errors import Kind
+from hakobu.store import recovery
 from hakobu.store.database import Connection, Database, DatabaseClosed, DatabaseFailed, DatabaseTooNew
 from hakobu.store.schema import MIGRATIONS
 
@@ -189,3 +191,27 @@ def test_a_mirror_is_written_a_moment_later_and_only_as_it_is_then(tmp_path: Pat
     assert json.loads(mirror.read_text())["id"] == ID
     assert not (tmp_path / "containers" / ("b" * 64)).exists()
     database.close()
+
+
+def test_a_backup_changes_the_mode_of_nothing_that_others_make_meanwhile(tmp_path: Path) -> None:
+    """The umask is the whole process's: a container's root directory made beside a backup must still be 0755."""
+    raw = sqlite3.connect(tmp_path / "state.db", check_same_thread=False)
+    raw.execute("CREATE TABLE t (x)")
+    before, ended = os.umask(0o022), threading.Event()
+
+    def back_up() -> None:
+        while not ended.is_set():
+            recovery.copy(raw, str(tmp_path / "copy"))
+
+    thread = threading.Thread(target=back_up)
+    thread.start()
+    try:
+        for number in range(3000):
+            os.mkdir(tmp_path / str(number), 0o755)
+    finally:
+        ended.set()
+        thread.join()
+        os.umask(before)
+        raw.close()
+    assert {stat.S_IMODE((tmp_path / str(n)).stat().st_mode) for n in range(3000)} == {0o755}
+    assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600

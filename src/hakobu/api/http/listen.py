@@ -60,11 +60,8 @@ def _bind(dir_fd: int, name: str, gid: int | None) -> socket.socket:
         with suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=dir_fd)
         # Through /proc, because sun_path holds 108 bytes and a user's directory may be longer.
-        mask = os.umask(0o177)
-        try:
-            listener.bind(f"/proc/self/fd/{dir_fd}/{temporary}")
-        finally:
-            os.umask(mask)
+        os.fchmod(listener.fileno(), 0o600)  # a socket's own mode is that of its name; umask would be all threads'
+        listener.bind(f"/proc/self/fd/{dir_fd}/{temporary}")
         if gid is not None:
             os.chown(temporary, -1, gid, dir_fd=dir_fd, follow_symlinks=False)
             os.chmod(temporary, 0o660, dir_fd=dir_fd)

@@ -37,8 +37,8 @@ def unpack(chunks: Iterator[Block], halt: Callable[[], None], snapshots_dir: str
     hashing = hashlib.sha256()
     name = f"new-{secrets.token_hex(6)}"
     root = f"{snapshots_dir}/{name}/fs"
-    os.makedirs(root, mode=0o755)
-    os.chmod(root, 0o755)
+    os.mkdir(os.path.dirname(root), 0o700)
+    os.mkdir(root, 0o755)
     root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     applier = Applier(root_fd, ApplyOptions(layer=True))
     try:
