@@ -3,6 +3,7 @@
 import io
 import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +173,32 @@ def test_python_reads_what_we_write() -> None:
     assert members["d"].isdir()
     assert (members[long.decode()].uid, members[long.decode()].mtime) == (10**7, 1.5)
     assert members["d/l"].linkname == "ü" * 80
+
+
+@pytest.mark.parametrize(("seconds", "mtime_ns"), [(True, 1_700_000_000_123_456_789), (False, 1_700_000_000 * 10**9)])
+def test_a_plain_files_header_is_the_one_of_its_entry(tmp_path: Path, seconds: bool, mtime_ns: int) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    file.chmod(0o4755)
+    os.utime(file, ns=(mtime_ns, mtime_ns))
+    info = file.stat()
+    fast, slow = io.BytesIO(), io.BytesIO()
+    quick, thorough = TarWriter(fast.write, seconds=seconds), TarWriter(slow.write, seconds=seconds)
+    assert quick.add_plain(b"d/" + b"n" * 98, info)
+    entry = Entry(
+        name=b"d/" + b"n" * 98,
+        type=EntryType.FILE,
+        mode=0o4755,
+        uid=info.st_uid,
+        gid=info.st_gid,
+        size=7,
+        mtime_ns=mtime_ns,
+    )
+    thorough.add(entry)
+    for writer in (quick, thorough):
+        writer.data(b"content")
+        writer.close()
+    assert fast.getvalue() == slow.getvalue()
+    assert not quick.add_plain(b"n" * 101, info) and not quick.add_plain("ä".encode(), info)
+    os.utime(file, ns=(-(10**9), -(10**9)))
+    assert not quick.add_plain(b"n", file.stat())

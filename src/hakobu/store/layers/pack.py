@@ -106,7 +106,9 @@ class Packer:
                     self._add(_entry(path, info, {}, self._links[key], EntryType.LINK))
                     return
                 self._links[key] = path
-            self._add(_entry(path, info, _xattrs_of(fd)))
+            xattrs = _xattrs_of(fd)
+            if xattrs or not self.writer.add_plain(path, info):
+                self._add(_entry(path, info, xattrs))
             self.writer.file(fd, info.st_size)
         finally:
             os.close(fd)
