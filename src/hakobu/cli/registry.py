@@ -214,6 +214,8 @@ PASSED = {
     "convert": ("hakobu.formats.convert", "Write a Compose file, a Kubernetes file or quadlet units in another form"),
     "describe": ("hakobu.formats.describe", "Write containers as docker run, a Compose or Kubernetes file or quadlets"),
     "explain": ("hakobu.cli.explain", "Show what a command does, step by step, down to the system calls"),
+    "kube": ("hakobu.formats.kube.command", "Play the pods of Kubernetes files, remove them, write them"),
+    "quadlet": ("hakobu.formats.quadlet.command", "Make systemd services of containers, pods and Kubernetes files"),
     "image bootstrap": ("hakobu.bootstrap.command", "Build a base image from a distribution's packages"),
     "daemon": ("hakobu.cli.daemon", "Run the engine in the foreground"),
     "doctor": ("hakobu.cli.doctor", "Say what is missing on this machine, and what mends it"),

@@ -94,7 +94,7 @@ def compose_document(services: Mapping[str, dict[str, Json]]) -> dict[str, Json]
     volumes: set[str] = set()
     for service in services.values():
         joined, mounted = service.get("networks"), service.get("volumes")
-        networks |= {str(name) for name in joined} if isinstance(joined, list) else set()
+        networks |= {str(name) for name in joined} if isinstance(joined, (list, dict)) else set()
         sources = [str(v).split(":")[0] for v in mounted if ":" in str(v)] if isinstance(mounted, list) else []
         volumes |= {source for source in sources if not source.startswith("/")}
     named: dict[str, Json] = {str(s["container_name"]): _placed(s) for s in services.values()}

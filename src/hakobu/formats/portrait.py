@@ -122,12 +122,27 @@ def _networks(made: _Document) -> Json:
     mode = str(made["HostConfig"].get("NetworkMode") or "")
     if mode in ("", "default", "bridge", "host", "none") or mode.startswith("container:"):
         return None
-    return [*sorted(object_of(made["NetworkSettings"].get("Networks")))]
+    endpoints = object_of(made["NetworkSettings"].get("Networks"))
+    aliases = {name: _aliases(made, endpoints[name]) for name in sorted(endpoints)}
+    if not any(aliases.values()):
+        return [*aliases]
+    return {name: {"aliases": list[Json](some)} if some else None for name, some in aliases.items()}
+
+
+def _aliases(made: _Document, endpoint: _Document) -> list[str]:
+    """The names that were asked for, beside those that every container has."""
+    own = str(made["Name"]).lstrip("/")
+    return [a for a in list_of(object_of(endpoint).get("Aliases")) if a != own and not str(made["Id"]).startswith(a)]
 
 
 def _network_mode(made: _Document) -> Json:
     mode = str(made["HostConfig"].get("NetworkMode") or "")
     return mode if mode in ("host", "none", "bridge") or mode.startswith("container:") else None
+
+
+def _ipc(made: _Document) -> Json:
+    mode = str(made["HostConfig"].get("IpcMode") or "")
+    return mode if mode in ("host", "none", "shareable") or mode.startswith("container:") else None
 
 
 def _restart(made: _Document) -> Json:
@@ -185,6 +200,7 @@ _PARTS: dict[str, Callable[[_Document], Json]] = {
     "cpus": _cpus,
     "devices": _devices,
     "healthcheck": _healthcheck,
+    "ipc": _ipc,
     "logging": _logging,
     "network_mode": _network_mode,
     "networks": _networks,

@@ -88,6 +88,16 @@ def values_of(value: Json) -> Iterator[str]:
         yield f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _networks(value: Json) -> Iterator[str]:
+    """A network's name, or `name=…,alias=…` where something is said of it."""
+    if not isinstance(value, dict):
+        yield from values_of(value)
+        return
+    for name, said in value.items():
+        aliases = words_of(said.get("aliases")) if isinstance(said, dict) else []
+        yield ",".join([f"name={name}", *(f"alias={alias}" for alias in aliases)]) if aliases else name
+
+
 def _limit(value: Json) -> str:
     return f"{value['soft']}:{value['hard']}" if isinstance(value, dict) else "" if value is None else str(value)
 
@@ -105,7 +115,9 @@ def run_words(service: _Service) -> list[str]:
     """What stands behind `docker run` or `docker create`: flags, image, command."""
     argv: list[str] = []
     for attribute, flag in RUN_FLAGS.items():
-        argv += [word for value in values_of(service.get(attribute)) for word in (flag, value)]
+        value = service.get(attribute)
+        texts = _networks(value) if attribute == "networks" else values_of(value)
+        argv += [word for text in texts for word in (flag, text)]
     argv += [word for file in words_of(service.get("env_files")) for word in ("--env-file", file)]
     argv += [flag for attribute, flag in RUN_SWITCHES.items() if service.get(attribute)]
     if service.get("init") is not None:

@@ -238,7 +238,7 @@ ROUND_TRIPS = {
     "{name: b, image: x, volumeMounts: [{name: f, mountPath: /g}]}]\n"
     "volumes: [{name: f, projected: {sources: [{configMap: {name: conf, items: [{key: MODE, path: d/mode}]}}, "
     "{secret: {name: pw}}]}}]",
-    "hooks": "containers: [{name: a, image: x, lifecycle: {postStart: {exec: {command: [a]}}, "
+    "hooks": "containers: [{name: a, image: x, lifecycle: {stopSignal: SIGINT, postStart: {exec: {command: [a]}}, "
     "preStop: {exec: {command: [b, c]}}}}]",
 }
 

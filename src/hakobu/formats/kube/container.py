@@ -16,6 +16,7 @@ from hakobu.compose.model.reading import (
     read_string,
 )
 from hakobu.compose.node import Node, Sequence
+from hakobu.formats.document import joined
 from hakobu.formats.kube.environment import Surroundings, expand, read_env, read_env_from
 from hakobu.formats.kube.field import Notes, all_refused, fields, only, refused
 from hakobu.formats.kube.probe import read_probe, with_startup
@@ -182,10 +183,10 @@ def _lifecycle(node: Node, path: str) -> dict[str, Json]:
     command: Reader = lambda n, p: fields(n, p, {"command": read_list}, "command")["command"]  # noqa: E731
     handler: dict[str, Reader] = {"exec": command, **all_refused("hooks are commands", "httpGet", "tcpSocket", "sleep")}
     hooks: Reader = lambda n, p: fields(n, p, handler).get("exec")  # noqa: E731
-    signal = refused("set it in the image")
-    said = fields(node, path, {"postStart": hooks, "preStop": hooks, "stopSignal": signal})
+    said = fields(node, path, {"postStart": hooks, "preStop": hooks, "stopSignal": read_string})
     names = (("postStart", "post_start"), ("preStop", "pre_stop"))
-    return {name: [{"command": list[Json](said[key])}] for key, name in names if said.get(key)}
+    found: dict[str, Json] = {name: [{"command": list[Json](said[key])}] for key, name in names if said.get(key)}
+    return joined(found, {"stop_signal": said["stopSignal"]} if said.get("stopSignal") else {})
 
 
 def _health(said: dict[str, Any], node: Node, path: str, notes: Notes) -> dict[str, Json] | None:

@@ -312,7 +312,8 @@ def _security(service: Service) -> Json:
 
 def _lifecycle(service: Service) -> Json:
     hooks = (("postStart", service.post_start), ("preStop", service.pre_stop))
-    return {key: {"exec": {"command": [*some[0].command]}} for key, some in hooks if some}
+    document: dict[str, Json] = {key: {"exec": {"command": [*some[0].command]}} for key, some in hooks if some}
+    return joined(document, {"stopSignal": service.stop_signal} if service.stop_signal else {})
 
 
 def _pod_fields(project: Project, pod: Pod, notes: list[Note]) -> dict[str, Json]:
@@ -344,6 +345,8 @@ def _pod_fields(project: Project, pod: Pod, notes: list[Note]) -> dict[str, Json
     if anchor.hostname and anchor.hostname != pod.name:
         spec["hostname"] = anchor.hostname
     spec |= _namespaces(pod)
+    if any(s.stop_signal for s in pod.members):
+        spec["os"] = {"name": "linux"}  # where signals have these names
     graces = {s.stop_grace_period for s in pod.members}
     longest = max((g for g in graces if g is not None), default=None)
     if longest is not None:

@@ -41,10 +41,15 @@ class KubeFile:
     notes: tuple[Note, ...]
 
 
-def read_kube(text: str, file: str) -> KubeFile:
-    """Everything in the file; `BadComposeFile` names all that is wrong or not supported."""
+def read_kube(text: str, file: str, others: Iterable[tuple[str, str]] = ()) -> KubeFile:
+    """Everything in the file; `BadComposeFile` names all that is wrong or not supported.
+
+    `others` are texts and names of files whose ConfigMaps and Secrets count too.
+    """
     notes = Notes()
     objects = read_objects(text, file, notes)
+    for other, name in others:
+        objects.files = {**read_objects(other, name, notes).files, **objects.files}
     pods: list[PodDocument] = []
     mistakes: list[BadComposeFile] = []
     for workload in objects.workloads:
@@ -127,13 +132,14 @@ def _spec_readers(name: str, objects: Objects, context: PodContext) -> dict[str,
         ),
         "shareProcessNamespace": read_bool,
         "securityContext": lambda n, p: None,  # read before the containers
+        "os": lambda n, p: fields(n, p, {"name": only("containers are Linux's", "linux")}),
         "enableServiceLinks": only("services are names, not variables", False),
         "hostUsers": only("userns-remap is the engine's to set", True),
         "runtimeClassName": notes.told("the engine's own runtime is used"),
         **notes.all_told(
             CLUSTER,
             *("nodeSelector", "nodeName", "affinity", "tolerations", "topologySpreadConstraints", "schedulerName"),
-            *("priority", "priorityClassName", "preemptionPolicy", "overhead", "os"),
+            *("priority", "priorityClassName", "preemptionPolicy", "overhead"),
         ),
         **notes.all_told("there is no API server to speak to", "serviceAccount", "serviceAccountName"),
         **notes.all_told("logins are those of `hakobu login`", "imagePullSecrets"),

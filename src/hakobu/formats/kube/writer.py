@@ -181,7 +181,8 @@ _SAID = frozenset(
     "image command entrypoint environment labels annotations container_name hostname networks network_mode ports "
     "expose volumes tmpfs configs secrets healthcheck restart working_dir user group_add cap_add cap_drop privileged "
     "read_only security_opt cpus mem_limit mem_reservation cpu_shares stdin_open tty extra_hosts dns dns_search "
-    "dns_opt sysctls pull_policy stop_grace_period post_start pre_stop depends_on ipc pid scale deploy devices".split()
+    "dns_opt sysctls pull_policy stop_signal stop_grace_period post_start pre_stop depends_on ipc pid scale "
+    "deploy devices".split()
 )
 
 
@@ -191,9 +192,8 @@ def _unsaid(project: Project) -> Iterator[Note]:
 
     for service in project.services.values():
         here = f"services.{service.name}"
-        pause = {"stop_signal"} if service.network_mode == "" and service.ipc == "shareable" else frozenset[str]()
         for attribute, value in service_document(service).items():
-            if attribute not in _SAID and value is not None and attribute not in pause:
+            if attribute not in _SAID and value is not None:
                 yield Note(f"{here}.{attribute}", "Kubernetes has no word for it in a pod")
         yield from _unsaid_relations(project, service)
     for key, network in project.networks.items():

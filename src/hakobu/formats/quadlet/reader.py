@@ -60,12 +60,16 @@ _SWITCHED = {flag: attribute for attribute, flag in RUN_SWITCHES.items()}
 
 @dataclass(slots=True)
 class ReadContainer:
-    """A `.container` unit: the service in short words, how it is on networks, and arguments that nobody knows."""
+    """A `.container` unit: the service in short words, how it is on networks, and arguments that nobody knows.
+
+    `raw`: percent signs are left as they stand, for systemd to read.
+    """
 
     unit: Unit
     service: dict[str, Json] = field(default_factory=dict[str, Json])
     networks: dict[str, dict[str, Json]] = field(default_factory=dict[str, dict[str, Json]])
     pod: str = ""
+    raw: bool = False
     notify_healthy: bool = False
     unknown_args: list[str] = field(default_factory=list[str])
     notes: list[Note] = field(default_factory=list[Note])
@@ -85,9 +89,9 @@ def _mark(unit: Unit) -> Mark:
     return unit.entries[0].mark if unit.entries else Mark(unit.name)
 
 
-def read_container(unit: Unit) -> ReadContainer:
+def read_container(unit: Unit, *, raw: bool = False) -> ReadContainer:
     """The unit's [Container] section; `BadComposeFile` with all keys that are unknown or refused."""
-    read = ReadContainer(unit)
+    read = ReadContainer(unit, raw=raw)
     mistakes: list[BadComposeFile] = []
     for entry in unit.of(_CONTAINER):
         if entry.key in REFUSED:
@@ -123,7 +127,7 @@ def read_bool(entry: Entry) -> bool:
 
 
 def _read_entry(entry: Entry, read: ReadContainer) -> None:
-    key, value, service = entry.key, entry.value.replace("%%", "%"), read.service
+    key, value, service = entry.key, _value(entry, read.raw), read.service
     if key in ONE:
         service[ONE[key]] = _one(entry, value)
     elif key in MANY:
@@ -137,6 +141,15 @@ def _read_entry(entry: Entry, read: ReadContainer) -> None:
         _health(service, HEALTH[key], value)
     else:
         _read_own(entry, key, value, read)
+
+
+def _value(entry: Entry, raw: bool = False) -> str:
+    """A value without systemd's doubled percent signs; specifiers are refused where nobody replaces them."""
+    if raw:
+        return entry.value
+    if match := re.search(r"%(.)", entry.value.replace("%%", "")):
+        raise UnsupportedField(entry.mark, entry.path, f"%{match[1]} is systemd's to replace; write what it stands for")
+    return entry.value.replace("%%", "%")
 
 
 def _one(entry: Entry, value: str) -> Json:
@@ -488,7 +501,7 @@ def _resource(
     """A network's or volume's document by the table; keys that nothing reads are noted."""
     document: dict[str, Json] = {"name": default_name(unit.name)}
     for entry in unit.of(section):
-        value = entry.value.replace("%%", "%")
+        value = _value(entry)
         name = keys.get(entry.key, "")
         if name in ("labels", "driver_opts"):
             _pairs(document, name, split_words(value))
@@ -524,12 +537,12 @@ def _volume_unit(
     sections["volumes"][unit.stem] = joined(document, {"driver_opts": options} if options else {})
 
 
-def read_pod(unit: Unit) -> ReadContainer:
+def read_pod(unit: Unit, *, raw: bool = False) -> ReadContainer:
     """A `.pod` unit as its pause container."""
-    read = ReadContainer(unit, {"image": PAUSE_IMAGE, "ipc": "shareable", "stop_signal": "SIGKILL"})
+    read = ReadContainer(unit, {"image": PAUSE_IMAGE, "ipc": "shareable", "stop_signal": "SIGKILL"}, raw=raw)
     mistakes: list[BadComposeFile] = []
     for entry in unit.of("Pod"):
-        value = entry.value.replace("%%", "%")
+        value = _value(entry, raw)
         if entry.key not in POD:
             refusal = "is not supported of a pod" if entry.key in KNOWN else "is no key of a pod"
             mistakes.append(BadComposeFile(entry.mark, refusal, path=entry.path))
