@@ -28,9 +28,7 @@ def generate(engine: Engine, names: list[str], kind: str = "") -> tuple[str, lis
         labels = services[name].get("labels")
         if isinstance(labels, dict):
             services[name]["labels"] = {k: v for k, v in labels.items() if not k.startswith(POD_LABEL)}
-        networks = services[name].get("networks")
-        if isinstance(networks, dict) and KUBE_NETWORK in networks:
-            services[name]["networks"] = {NETWORK if n == KUBE_NETWORK else n: said for n, said in networks.items()}
+        services[name] = _on_default(services[name])
         if waits := _depends_on(document, services):
             services[name]["depends_on"] = waits
     document = compose_document(services)
@@ -38,6 +36,15 @@ def generate(engine: Engine, names: list[str], kind: str = "") -> tuple[str, lis
     known = object_of(document.get("volumes"))
     whole = joined(document, {"volumes": joined(known, volumes), "configs": configs})
     return write_kube(project_of(whole, "generated"), kind=kind)
+
+
+def _on_default(service: dict[str, Json]) -> dict[str, Json]:
+    """The service with the pods' network under the name that a file's pods know it by."""
+    said = service.get("networks")
+    networks: dict[str, Json] = said if isinstance(said, dict) else dict.fromkeys(map(str, list_of(said)))
+    if KUBE_NETWORK not in networks:
+        return service
+    return {**service, "networks": {NETWORK if n == KUBE_NETWORK else n: value for n, value in networks.items()}}
 
 
 def _containers(engine: Engine, name: str) -> list[Mapping[str, Any]]:
