@@ -42,7 +42,7 @@ WantedBy=multi-user.target default.target
 Image=busybox
 Pod=site.pod
 Volume=html.volume:/html
-Exec=sh -c "echo 'made by $HOSTNAME' > /html/index.html"
+Exec=sh -c "echo made by $(hostname) > /html/index.html"
 
 [Service]
 Type=oneshot

@@ -132,7 +132,7 @@ def _run_in_service(
     _pass_on(unit, text, "Service", ("Type",))
     text.add("Service", "Type", "exec" if not kind or kind in _OWN_TYPE else kind)
     if not unit.values("Service", "SuccessExitStatus"):
-        text.add("Service", "SuccessExitStatus", "143")
+        text.add("Service", "SuccessExitStatus", "137 143" if unit.kind == "pod" else "143")
     if not unit.values("Service", "TimeoutStopSec"):
         grace = read.service.get("stop_grace_period")
         text.add("Service", "TimeoutStopSec", str(_STOP_SLACK_S + (grace_s(grace) if isinstance(grace, str) else 10)))
