@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -q
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev first-app test check kernel integration conformance test-pythons test-vm-smoke bench lock dist clean
+.PHONY: help setup setup-dev first-app test check kernel integration conformance test-pythons test-vm-smoke fuzz bench lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -43,6 +43,11 @@ $(STATE)/venv-dev: requirements-dev.lock $(STATE)/venv
 $(STATE)/docker-compose: packages/docker-compose.txt $(STATE)/venv
 	scripts/docker-compose $@
 
+$(STATE)/fuzz-site: packages/fuzz.txt $(STATE)/venv
+	rm -rf $@
+	$(BIN)/pip install --quiet --require-hashes --target $@ --requirement $<
+	@touch $@
+
 first-app: setup ## your first container: http://localhost:8080/
 	@$(SUDO) scripts/first-app
 
@@ -69,6 +74,9 @@ test-pythons: setup-dev ## the unit tier on each Python from 3.11 to 3.13 that i
 
 test-vm-smoke: setup-dev ## the main job in a virtual machine with Debian's kernel and pure cgroup v2
 	$(BIN)/python -m tests.vm.smoke
+
+fuzz: setup-dev $(STATE)/fuzz-site ## coverage-guided runs of every reader of strangers' bytes, FUZZ_S=20 seconds each
+	PYTHONPATH=$(STATE)/fuzz-site $(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_S),20)
 
 bench: setup-dev $(STATE)/docker-compose ## figures, as ratios to dockerd and others in the same run
 	$(SUDO) $(BIN)/python -m bench

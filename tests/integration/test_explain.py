@@ -99,6 +99,23 @@ def test_the_steps_shown_are_those_that_ran(engine: Daemon, tmp_path: Path) -> N
     assert not wrong, "\n".join(wrong)
 
 
+def test_a_start_imports_nothing(engine: Daemon, tmp_path: Path) -> None:
+    """What a shim, its servers and a container's child run was loaded by the launcher, before the first of them."""
+    need(shutil.which("strace") is not None, "strace")
+    trace = tmp_path / "trace"
+    try:
+        _traced_start(engine, trace)
+    finally:
+        engine.hakobu("rm", "-f", "traced", check=False)
+    lines = trace.read_text().splitlines()
+    (started,) = [line for line in lines if "execve(" in line and '"sleep"' in line]
+    ours = [line for line in lines if line.split()[0] != started.split()[0] or line < started]
+    opened = [line for line in ours if re.search(r" (open|openat|openat2|stat|newfstatat|access)\(", line)]
+    assert opened, "nothing was traced"
+    assert not [line for line in opened if re.search(r"\.pyc?\"|\.so|/site-packages|/lib/python3", line)]
+    assert not [line for line in ours if "execve(" in line and line != started]
+
+
 def test_explain_before_and_after_tell_the_same_steps(engine: Daemon) -> None:
     try:
         before = json.loads(engine.hakobu("explain", "--format", "json", "run", "busybox", "sleep", "100").stdout)

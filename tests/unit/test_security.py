@@ -22,3 +22,11 @@ def test_every_test_that_is_named_is_there() -> None:
         if not (file := ROOT / "tests" / path).is_file() or f"def {name}(" not in file.read_text()
     ]
     assert missing == []
+
+
+def test_every_row_has_a_test_or_the_reason_for_none() -> None:
+    rows = [line for line in TEXT.splitlines() if re.match(r"\| (\d+|[a-z/][^|]*) \| [^|]+ \| [^|]+ \|", line)]
+    rows = [line for line in rows if "::test_" not in line and "does not apply" not in line]
+    table = TEXT.partition("## Dangers of Python")[2].partition("##")[0]
+    assert "no test yet" not in TEXT
+    assert [line for line in rows if line in table] == ["| danger | met by | test |"]

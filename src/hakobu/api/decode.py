@@ -35,7 +35,7 @@ def decode(raw: bytes, shape: type[T]) -> T:
         return _decoder(shape).decode(raw)
     except msgspec.ValidationError as error:
         raise _wrong_type(error) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Invalid(f"invalid JSON: {error}") from error
     except RecursionError as error:
         raise Invalid("invalid JSON: nested too deeply") from error

@@ -4,6 +4,7 @@ Nodes are immutable and may be shared (YAML aliases), so nothing here may be cha
 its text as written; `value` is what Compose's rules make of it. A mapping keeps the order of its keys.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ Value: TypeAlias = "bool | int | float | str | None"
 _INT = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_MOST_DIGITS = 250  # of any base: what is longer would be no float either
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
 _SPECIAL_FLOATS = {".inf": "inf", "-.inf": "-inf", "+.inf": "inf", ".nan": "nan"}
@@ -39,9 +41,12 @@ def resolve_plain(text: str) -> Value:
 def _parse_int(text: str) -> int | float:
     """What no machine word holds is a float."""
     sign, digits = (-1 if text[0] == "-" else 1), text.lstrip("+-").replace("_", "")
+    if len(digits) > _MOST_DIGITS:
+        return sign * math.inf
     if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
-        return sign * int(digits, 8)  # `0755` is octal, as modes are written
-    value = sign * int(digits, 0)
+        value = sign * int(digits, 8)  # `0755` is octal, as modes are written
+    else:
+        value = sign * int(digits, 0)
     return value if -(2**63) <= value < 2**64 else float(value)
 
 

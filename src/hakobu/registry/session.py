@@ -393,7 +393,10 @@ def _retry_after(text: str) -> float:
     if text.isascii() and text.isdigit() and len(text) < 7:
         return float(text)
     parsed = email.utils.parsedate_tz(text) if text else None
-    return 0.0 if parsed is None else max(email.utils.mktime_tz(parsed) - time.time(), 0.0)
+    try:
+        return 0.0 if parsed is None else max(email.utils.mktime_tz(parsed) - time.time(), 0.0)
+    except (ValueError, OverflowError):  # a year that no calendar has
+        return 0.0
 
 
 def _message(data: bytes) -> str:

@@ -7,17 +7,19 @@ written by another process, `Hijack` takes the connection over. A handler never 
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import NamedTuple, Protocol
 from urllib.parse import parse_qs
 
 from hakobu.api.http.body import Body
-from hakobu.api.http.head import Head
+from hakobu.api.http.head import BadRequest, Head
 from hakobu.spec.download import Outlet
 from hakobu.wire.version import ANNOUNCED, ApiVersion
 
 Headers = tuple[tuple[str, str], ...]
 
 JSON_TYPE = "application/json"
+_MAX_PARAMETERS = 1000
 TEXT_TYPE = "text/plain; charset=utf-8"
 
 
@@ -52,7 +54,10 @@ class Request:
     @property
     def query(self) -> dict[str, list[str]]:
         if self._query is None:
-            self._query = parse_qs(self.raw_query, keep_blank_values=True, max_num_fields=1000)
+            try:
+                self._query = parse_qs(self.raw_query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+            except ValueError as error:
+                raise BadRequest(HTTPStatus.BAD_REQUEST, "too many query parameters") from error
         return self._query
 
     def header(self, name: str) -> str:

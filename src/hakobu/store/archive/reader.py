@@ -240,7 +240,7 @@ def _time(text: bytes) -> int:
     """Seconds with decimals, possibly negative, in ns."""
     negative = text.startswith(b"-")
     whole, _, fraction = text.lstrip(b"-").partition(b".")
-    value = _decimal(whole, "time") * 10**9 + int((fraction[:9] or b"0").ljust(9, b"0"))
+    value = _decimal(whole, "time") * 10**9 + _decimal((fraction[:9] or b"0").ljust(9, b"0"), "time")
     return -value if negative else value
 
 
