@@ -44,6 +44,12 @@ class Systemd:
             self._all(unit, "ExecStopPost")
         return ended
 
+    def end(self) -> None:
+        """Programs that are still there, when a test has gone wrong."""
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+
     def _all(self, unit: Unit, key: str) -> None:
         for line in unit.values("Service", key):
             run(line)

@@ -51,6 +51,14 @@ def test_start_waits_until_running(engine):
     assert "has no health check to wait for" in failed(engine, "wait", "--condition", "healthy", "cw").stderr
 
 
+def test_waiting_for_health_begins_before_the_start(engine):
+    engine.hakobu("create", "--name", "cw", *HEALTH, "--health-cmd", "true", *SLEEP)
+    waiting = engine.start_hakobu("wait", "--condition", "healthy", "cw")
+    engine.hakobu("start", "cw")
+    assert waiting.communicate()[0] == "healthy\n"
+    assert waiting.returncode == 0
+
+
 def test_waiting_ends_where_it_will_not_get_ready(engine):
     done = failed(engine, "run", "-d", "--wait", "--name", "cw", *HEALTH[:-1], "1", "--health-cmd", "false", *SLEEP)
     assert "container cw is unhealthy" in done.stderr and done.returncode == 1

@@ -9,6 +9,7 @@ from hakobu.client.error import ClientError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from hakobu.client.codec import Json
     from hakobu.client.container import Containers
 
 # Between two looks; a health check is seldom faster.
@@ -31,12 +32,12 @@ def wait_ready(
         found = containers.inspect(container)
         name, state = str(found["Name"]).lstrip("/"), object_of(found.get("State"))
         health = str(object_of(state.get("Health")).get("Status") or "none")
-        if health == "none" and health_only:
+        if health == "none" and health_only and not _is_checked(found):
             raise NotReady(f"container {name} has no health check to wait for")
         if not state.get("Running") or state.get("Restarting"):
             if not _is_coming(state):
                 raise NotReady(f"container {name} is {state['Status']} ({state['ExitCode']}) and not ready")
-        elif health == "none":
+        elif health == "none" and not health_only:
             return "running"
         elif health == "healthy":
             return health
@@ -46,6 +47,12 @@ def wait_ready(
             found_state = f"{state['Status']}, health: {health}"
             raise NotReady(f"container {name} was not ready after {timeout_s:g} s ({found_state})")
         time.sleep(_PAUSE_S)
+
+
+def _is_checked(container: Json) -> bool:
+    """Whether it has a health check, which its state tells only when it has started."""
+    test = object_of(object_of(container.get("Config")).get("Healthcheck")).get("Test") or ["NONE"]
+    return test != ["NONE"]
 
 
 def _is_coming(state: dict[str, object]) -> bool:
