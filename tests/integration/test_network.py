@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.integration.daemon import Daemon
@@ -181,3 +182,21 @@ def test_a_start_that_fails_anywhere_leaves_nothing_of_its_network(own: Daemon, 
     assert f"{gateway.rpartition('.')[0]}.2/16" in out, "the first address is free again"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", 18090), 5)
+
+
+def test_containers_that_start_at_once_all_have_their_names(engine: Daemon) -> None:
+    """None publishes the names without those of the others that are about to run."""
+    engine.hakobu("network", "create", "crowd")
+    names = [f"c{number}" for number in range(8)]
+    for name in names:
+        engine.hakobu("create", "--name", name, "--network", "crowd", "busybox", "sleep", "1000")
+    for _ in range(3):
+        with ThreadPoolExecutor(len(names)) as pool:
+            for done in [pool.submit(engine.hakobu, "start", name) for name in names]:
+                done.result()
+        for asker in names:
+            script = "for n in " + " ".join(names) + "; do nslookup $n 127.0.0.11 >/dev/null 2>&1 || echo $n; done"
+            assert engine.hakobu("exec", asker, "sh", "-c", script).stdout == ""
+        engine.hakobu("kill", *names)
+    engine.hakobu("rm", "-f", *names)
+    engine.hakobu("network", "rm", "crowd")

@@ -75,6 +75,19 @@ class Containers:
     def stop(self, container: str, *, timeout_s: int | None = None, signal: str = "") -> None:
         self._post(container, "/stop", {"t": timeout_s, "signal": signal or None})
 
+    def set_aside(self, container: str, aside: bool) -> bool:
+        """Whether its networks' aliases lead to others alone; False from an engine that cannot do so."""
+        from hakobu.client.error import EngineError
+
+        path = f"/hakobu/v1{path_of(container, '/aside')}"
+        try:
+            self._transport.call("PUT" if aside else "DELETE", path, versioned=False)
+        except EngineError as e:
+            if e.status not in (403, 404, 405):
+                raise
+            return False
+        return True
+
     def restart(self, container: str, *, timeout_s: int | None = None, signal: str = "") -> None:
         self._post(container, "/restart", {"t": timeout_s, "signal": signal or None})
 

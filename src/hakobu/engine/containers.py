@@ -135,6 +135,9 @@ class ContainerService:
         await self.net.renamed(renamed)
         container_event(self.events, renamed, "rename", oldName=f"/{container.name}")
 
+    async def set_aside(self, ref: str, aside: bool) -> None:
+        await self.net.set_aside(self.records.get(ref), aside)
+
     async def remove(self, ref: str, *, force: bool = False, volumes: bool = False, link: bool = False) -> None:
         if link:
             await links.remove(ref, self.records)

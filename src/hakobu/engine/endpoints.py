@@ -47,6 +47,9 @@ class Endpoints:
         self._instance, self._config = instance, config
         self._networking, self._thread, self._book, self._records = networking, thread, book, records
         self._directory_of = directory_of
+        self._aside: set[str] = set()
+        # opened, and not yet recorded as running: others that start meanwhile publish their names, too
+        self._opening: dict[str, Container] = {}
 
     async def join(self, container: Container) -> tuple[Endpoint, ...]:
         wanted = [(self._book.get(spec.network_id or spec.network), spec) for spec in container.spec.endpoints]
@@ -110,7 +113,8 @@ class Endpoints:
             await self._thread.call(self._networking.publish, container.id, endpoint, ports)
         networks = [n for n, _ in joined]
         if any(naming.has_names(n) for n in networks):
-            await self._publish_names(container)
+            self._opening[container.id] = container
+            await self._publish_names()
             await self._thread.call(self._networking.resolver_join, container.id, created.pid, networks)
 
     async def explained(self, container: Container, error: HakobuError) -> HakobuError:
@@ -122,6 +126,8 @@ class Endpoints:
     async def leave(self, container: Container) -> None:
         if container.endpoints or container.ports:
             await self._thread.call(self._leave, container)
+        self._aside.discard(container.id)
+        self._opening.pop(container.id, None)
         if any(naming.has_names(n) for n, _ in self.joined(container)):
             await self._publish_names(without=container.id)
 
@@ -148,12 +154,17 @@ class Endpoints:
         if any(naming.has_names(n) for n, _ in self.joined(container)):
             await self._publish_names()
 
-    async def _publish_names(self, starting: Container | None = None, without: str = "") -> None:
-        """`starting` is not yet recorded as running, `without` not yet as ended."""
-        running = [c for c in self.running() if c.id != without and (starting is None or c.id != starting.id)]
-        if starting is not None:
-            running.append(starting)
-        await self._thread.call(self._networking.publish_names, tuple(self._book), running)
+    async def set_aside(self, container: Container, aside: bool) -> None:
+        (self._aside.add if aside else self._aside.discard)(container.id)
+        await self.renamed(container)
+
+    async def _publish_names(self, without: str = "") -> None:
+        """Those of all that run or are about to; `without` is not yet recorded as ended."""
+        running = [c for c in self.running() if c.id != without]
+        for container in running:
+            self._opening.pop(container.id, None)
+        holding = (*running, *self._opening.values())
+        await self._thread.call(self._networking.publish_names, tuple(self._book), holding, frozenset(self._aside))
 
     def running(self) -> Sequence[Container]:
         return [c for c in self._records if c.state.status in (Status.RUNNING, Status.PAUSED)]

@@ -37,6 +37,10 @@ class Net(Protocol):
         """The names its networks answer to have changed."""
         ...
 
+    async def set_aside(self, container: Container, aside: bool) -> None:
+        """Whether its aliases lead to others alone, until its end: it keeps its own name."""
+        ...
+
 
 class Roots(Protocol):
     """The file system of containers."""

@@ -1,6 +1,6 @@
 """From the engine's records to the snapshot of names: which container answers to what, where. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from hakobu.network.files import FALLBACK, ResolvConf
 from hakobu.network.resolver.names import Asker, Member, NamedNetwork, Snapshot
@@ -15,15 +15,17 @@ def has_names(network: Network) -> bool:
     return network.is_wired and not network.is_default
 
 
-def names_of(container: Container, endpoint: Endpoint) -> tuple[str, ...]:
+def names_of(container: Container, endpoint: Endpoint, *, aliases: bool = True) -> tuple[str, ...]:
     """Its own name first, then its aliases there and its short id."""
     own = container.name.lstrip("/")
-    return tuple(dict.fromkeys((own, *endpoint.spec.aliases, container.id[:SHORT_ID])))
+    return tuple(dict.fromkeys((own, *(endpoint.spec.aliases if aliases else ()), container.id[:SHORT_ID])))
 
 
-def snapshot(networks: Iterable[Network], running: Iterable[Container], host: ResolvConf) -> Snapshot:
-    """`running` are the containers whose names hold now; `host` is the host's resolv.conf, loopback servers too:
-    the resolver asks from the host's namespace, so they answer it."""
+def snapshot(
+    networks: Iterable[Network], running: Iterable[Container], host: ResolvConf, aside: Collection[str] = ()
+) -> Snapshot:
+    """`running` are the containers whose names hold now, those `aside` (ids) answer to their own names alone; `host`
+    is the host's resolv.conf, loopback servers too: the resolver asks from the host's namespace, so they answer it."""
     wired = {n.id: n for n in networks if n.is_wired}
     members: dict[str, list[Member]] = {key: [] for key in wired}
     askers: dict[str, Asker] = {}
@@ -31,7 +33,8 @@ def snapshot(networks: Iterable[Network], running: Iterable[Container], host: Re
         joined = [e for e in container.endpoints if e.network_id in wired]
         for endpoint in joined:
             if has_names(wired[endpoint.network_id]):
-                members[endpoint.network_id].append(Member(names_of(container, endpoint), endpoint.ipv4, endpoint.ipv6))
+                names = names_of(container, endpoint, aliases=container.id not in aside)
+                members[endpoint.network_id].append(Member(names, endpoint.ipv4, endpoint.ipv6))
         if any(has_names(wired[e.network_id]) for e in joined):
             askers[container.id] = Asker(
                 networks=tuple(e.network_id for e in joined),

@@ -7,7 +7,7 @@ was changed on the host beside that is returned or kept in `notices` as sentence
 
 import secrets
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from hakobu.errors import HakobuError
@@ -432,14 +432,19 @@ class Networking:
 
     # -- names
 
-    def publish_names(self, networks: Iterable[Network], running: Iterable[Container]) -> None:
-        """Call after whatever changes names: a start, an end, a rename, a connect or a disconnect."""
+    def publish_names(
+        self, networks: Iterable[Network], running: Iterable[Container], aside: Collection[str] = ()
+    ) -> None:
+        """Call after whatever changes names: a start, an end, a rename, a connect or a disconnect.
+
+        `aside`: the ids of containers whose aliases are not answered.
+        """
         networks = tuple(networks)
         if any(has_names(network) for network in networks):
             host = read_host_resolv_conf()
             if self._settings.dns:
                 host = replace(host, nameservers=self._settings.dns)
-            self._resolver.publish(snapshot(networks, running, host))
+            self._resolver.publish(snapshot(networks, running, host, aside))
 
     def resolver_join(self, container_id: str, pid: int, networks: Iterable[Network]) -> bool:
         """Gives a container whose namespace exists (init `pid`) its resolver; False where it needs none."""

@@ -54,3 +54,19 @@ def test_a_container_on_internal_networks_alone_has_no_servers():
     )
     assert found.servers("a" * 64) == ()
     assert found.servers("b" * 64) == ("8.8.8.8", "8.8.4.4")
+
+
+def test_a_container_set_aside_answers_to_its_own_names_alone():
+    found = snapshot(
+        [network("app")],
+        [
+            container("a", on("app", "10.0.0.2", aliases=("web",))),
+            container("b", on("app", "10.0.0.3", aliases=("web",))),
+        ],
+        ResolvConf(),
+        aside={"a" * 64},
+    )
+    assert found.lookup("b" * 64, "web") == Found(("10.0.0.3",))
+    for name in ("a", "aaaaaaaaaaaa"):
+        assert found.lookup("b" * 64, name) == Found(("10.0.0.2",))
+    assert found.lookup("a" * 64, "b") == Found(("10.0.0.3",))

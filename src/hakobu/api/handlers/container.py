@@ -193,6 +193,16 @@ async def top(services: Services, request: Request) -> Reply:
     return reply.json({"Titles": list(titles), "Processes": [list(row) for row in rows]})
 
 
+async def set_aside(services: Services, request: Request) -> Reply:
+    await services.containers.set_aside(request.params[0], True)
+    return reply.nothing()
+
+
+async def take_back(services: Services, request: Request) -> Reply:
+    await services.containers.set_aside(request.params[0], False)
+    return reply.nothing()
+
+
 async def changes(services: Services, request: Request) -> Reply:
     found = await services.containers.changes(request.params[0])
     return reply.json([{"Path": change.path, "Kind": change.kind} for change in found] or None)
@@ -219,6 +229,8 @@ ROUTES = (
     Route("POST", "/containers/{}/update", update),
     Route("POST", "/hakobu/v1/containers/{}/edit", edit),
     Route("DELETE", "/hakobu/v1/containers/{}/logs", clear_logs),
+    Route("PUT", "/hakobu/v1/containers/{}/aside", set_aside),
+    Route("DELETE", "/hakobu/v1/containers/{}/aside", take_back),
     Route("POST", "/containers/{}/resize", resize),
     Route("GET", "/containers/{}/top", top),
     Route("GET", "/containers/{}/changes", changes),

@@ -87,6 +87,9 @@ class ScopedContainers:
         except NameInUse:
             raise NameTaken("container", name) from None
 
+    async def set_aside(self, ref: str, aside: bool) -> None:
+        await self._whole.set_aside(self._id(ref), aside)
+
     async def remove(self, ref: str, *, force: bool = False, volumes: bool = False, link: bool = False) -> None:
         if link:
             raise NotGranted(self._scope.policy.name, "Links", "the engine's own socket")

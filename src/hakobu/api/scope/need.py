@@ -46,6 +46,8 @@ _CONTAINER: Final[Mapping[tuple[str, str], Need]] = {
     ("POST", "/containers/{}/update"): ("containers:update",),
     ("POST", "/hakobu/v1/containers/{}/edit"): ("containers:update",),
     ("DELETE", "/hakobu/v1/containers/{}/logs"): ("containers:update",),
+    ("PUT", "/hakobu/v1/containers/{}/aside"): ("containers:update",),
+    ("DELETE", "/hakobu/v1/containers/{}/aside"): ("containers:update",),
     ("DELETE", "/containers/{}"): ("containers:delete",),
     ("POST", "/containers/prune"): ("containers:delete",),
     ("POST", "/containers/{}/attach"): ("containers:attach",),
