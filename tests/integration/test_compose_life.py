@@ -153,6 +153,16 @@ def test_a_one_shot_that_has_done_its_work_is_no_failure_of_wait(app: App) -> No
     assert app.states()["life-job-1"] == "exited"
 
 
+@pytest.mark.parametrize("command", ["exit 3", "sleep 0.2; exit 3"])
+def test_a_one_shot_that_fails_at_once_is_a_failure_of_wait(app: App, command: str) -> None:
+    """Whether it is looked at while it still runs or when it has ended."""
+    app.file.write_text(FILE.replace("exit ${CODE:-0}", command))
+    for _ in range(3):
+        failed = app("up", "-d", "--wait", "job", check=False)
+        assert failed.returncode == 1
+        assert "container life-job-1 exited (3)" in failed.stderr
+
+
 def test_a_restart_spreads_to_what_depends_on_it(app: App) -> None:
     app("up", "-d", "--wait")
     assert "Container life-tail-1  Restarting" in app("restart", "web").stderr

@@ -5,34 +5,32 @@ carries the project's labels, so the next `up` or `down` finds it.
 """
 
 import os
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hakobu.client.credential import read_config, registry_auth
 from hakobu.client.endpoint import docker_config_dir
 from hakobu.client.engine import Engine
 from hakobu.client.error import ClientError, EngineError
 from hakobu.client.progress import finish
+from hakobu.compose.action import Action, Kind, Plan, Wave
 from hakobu.compose.body import network_body, volume_body
 from hakobu.compose.bootstrap import bootstrap_image
-from hakobu.compose.condition import condition_word
 from hakobu.compose.failure import ActionFailed
-from hakobu.compose.hook import run_in
+from hakobu.compose.hook import run_hooks
 from hakobu.compose.image_name import registry_host, split_reference
-from hakobu.compose.label import container_name
 from hakobu.compose.maker import Maker
-from hakobu.compose.model.dependency import HEALTHY
 from hakobu.compose.model.hook import Hook
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.service import Service
 from hakobu.compose.observed import Observed
-from hakobu.compose.plan import Action, Kind, Plan, Wave
+from hakobu.compose.pre_start import PreStart
 from hakobu.compose.progress import WORDS, Progress
+from hakobu.compose.published import published
+from hakobu.compose.readiness import Readiness
+from hakobu.compose.replacing import Replacer
 
 _WIDTH = 8
-_POLL_S = (0.05, 0.1, 0.2, 0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +73,10 @@ class Applier:
             else None
         )
         self._ids = self._known_maker.ids if self._known_maker else {}
-        self._lock = threading.Lock()
-        self._pre_started: dict[tuple[str, int, int], int] = {}
+        self._readiness = Readiness(engine, progress, self._options.wait_s)
+        maker = self._known_maker
+        self._replacer = self._made_with(project, maker) if project and maker else None
+        self._pre_start = PreStart(engine, project, maker) if project and maker else None
         self._table: dict[Kind, Callable[[Action], None]] = {
             Kind.PULL: self._pull,
             Kind.CREATE_NETWORK: self._create_network,
@@ -98,8 +98,11 @@ class Applier:
         }
 
     def run(self, plan: Plan) -> None:
-        for wave in plan:
-            self._run_wave(wave)
+        if self._project:
+            self._progress.notes = {s.name: published(s) for s in self._project.services.values()}
+        with self._progress.shown():
+            for wave in plan:
+                self._run_wave(wave)
 
     def _run_wave(self, wave: Wave) -> None:
         if self._options.dry:
@@ -134,6 +137,20 @@ class Applier:
         assert self._known_maker is not None, "an action that needs the files was planned without them"
         return self._known_maker
 
+    def _made_with(self, project: Project, maker: Maker) -> Replacer:
+        timeout_s = self._options.timeout_s
+        return Replacer(
+            self._engine, self._progress, project, maker, self._readiness, self._before_stop, timeout_s=timeout_s
+        )
+
+    def _recreate(self, action: Action) -> None:
+        assert self._replacer is not None, "an action that needs the files was planned without them"
+        self._replacer.recreate(action)
+
+    def _roll(self, action: Action) -> None:
+        assert self._replacer is not None, "an action that needs the files was planned without them"
+        self._replacer.roll(action)
+
     def _pull(self, action: Action) -> None:
         service = self.project.service(action.service)
         self._progress.tell(action, "Pulling")
@@ -155,7 +172,9 @@ class Applier:
         image = self.project.image_of(service)
         self._progress.say(f" {action.name} {cause}")
         self._progress.say(f" {action.name} cannot be pulled; building {image} from the distribution's packages")
-        if not bootstrap_image(self._engine, image):
+        with self._progress.paused():
+            was_made = bootstrap_image(self._engine, image)
+        if not was_made:
             self._progress.tell(action, f"Error {cause}")
             raise ActionFailed(str(cause), hint="`hakobu image bootstrap` lists the images it can make") from cause
         self._progress.tell(action, "Built")
@@ -177,135 +196,32 @@ class Applier:
         self._ids[action.service, action.number] = self._maker.create(action, action.name)
         self._progress.tell(action, "Created")
 
-    def _recreate(self, action: Action) -> None:
-        """A new container beside the old one, which is stopped and removed only when the new one stands."""
-        old = action.container
-        assert old is not None
-        self._progress.tell(action, "Recreate")
-        name = container_name(self.project.name, self.project.service(action.service), action.number)
-        replaces = name.removeprefix(f"{self.project.name}-")
-        created = self._maker.create(action, f"{old.id[:12]}_{name}", replaces=replaces)
-        self._take_place(action, old.id, created, name)
-        self._progress.tell(action, "Recreated", name)
-
-    def _take_place(self, action: Action, old: str, created: str, name: str) -> None:
-        self._before_stop(action)
-        self._engine.containers.stop(old, timeout_s=self._options.timeout_s)
-        self._engine.containers.remove(old)
-        self._engine.containers.rename(created, name)
-        self._ids[action.service, action.number] = created
-
     def _id(self, action: Action) -> str:
         return self._ids.get((action.service, action.number)) or (action.container.id if action.container else "")
-
-    def _roll(self, action: Action) -> None:
-        """A new container is healthy before the old one is stopped; where it does not become so, the old one stays."""
-        old, service = action.container, self.project.service(action.service)
-        assert old is not None
-        update = service.deploy.update_config if service.deploy else None
-        self._progress.tell(action, "Rolling")
-        name = container_name(self.project.name, service, action.number)
-        replaces = name.removeprefix(f"{self.project.name}-")
-        created = self._maker.create(action, f"{old.id[:12]}_{name}", replaces=replaces)
-        try:
-            self._engine.containers.start(created)
-            self._run_hooks(service, service.post_start, created, "post_start")
-            self._await_one(replace(action, condition=HEALTHY, kind=Kind.AWAIT), created)
-            self._monitor(created, name, update.monitor if update else 0)
-        except (ActionFailed, ClientError) as e:
-            self._engine.containers.remove(created, force=True, volumes=True)
-            if update and update.failure_action == "continue":
-                self._progress.warn(f"update of {name} failed, the old container goes on: {e}")
-                return
-            raise ActionFailed(f"update of {name} failed, the old container goes on: {e}") from e
-        self._take_place(action, old.id, created, name)
-        self._progress.tell(action, "Rolled", name)
-        time.sleep(update.delay / 1e9 if update else 0)
-
-    def _monitor(self, container: str, name: str, monitor_ns: int) -> None:
-        """That a container still runs some time after it was ready."""
-        until = time.monotonic() + monitor_ns / 1e9
-        while time.monotonic() < until:
-            state = self._engine.containers.inspect(container)["State"]
-            condition_word(HEALTHY, name, name, state)
-            if state["Status"] != "running":
-                raise ActionFailed(f"container {name} is {state['Status']}")
-            time.sleep(min(0.5, max(0.0, until - time.monotonic())))
 
     def _start(self, action: Action) -> None:
         self._progress.tell(action, "Starting")
         service = self._known(action)
-        if service:
-            self._run_pre_start(action, service)
+        if service and self._pre_start:
+            self._pre_start.run(action, service)
         self._engine.containers.start(self._id(action))
         if service:
-            self._run_hooks(service, service.post_start, self._id(action), "post_start")
+            self._run_hooks(service, service.post_start, action, "post_start")
         self._progress.tell(action, "Started")
 
-    def _run_hooks(self, service: Service, hooks: tuple[Hook, ...], container: str, kind: str) -> None:
-        for hook in hooks:
-            run_in(self._engine, container, hook.to_json(), what=f"{service.name} {kind}")
-
-    def _run_pre_start(self, action: Action, service: Service) -> None:
-        """In containers of their own before the first start: once for the service, or for each of its containers."""
-        was_made_before = action.container is not None and action.container.state == "created"
-        if action.reason != "new" and not was_made_before:
-            return
-        for i, hook in enumerate(service.pre_start):
-            key = (service.name, i, action.number if hook.per_replica else 0)
-            with self._lock:
-                if key not in self._pre_started:
-                    self._pre_started[key] = self._run_in_container(service, hook, i)
-                if status := self._pre_started[key]:
-                    raise ActionFailed(f"{service.name} pre_start hook exited with status {status}")
-
-    def _run_in_container(self, service: Service, hook: Hook, i: int) -> int:
-        """The command's exit status."""
-        name = f"{self.project.name}-{service.name}-pre_start-{i + 1}"
-        changed = replace(
-            service,
-            image=hook.image or self.project.image_of(service),
-            command=hook.command,
-            entrypoint=(),
-            environment={**service.environment, **hook.environment},
-            user=hook.user or service.user,
-            working_dir=hook.working_dir or service.working_dir,
-            privileged=hook.privileged or service.privileged,
-            ports=(),
-            container_name="",
-            restart="",
-            healthcheck=None,
-        )
-        created = self._maker.create_oneoff(changed, name, name, stdin=False, auto_remove=False)
-        try:
-            self._engine.containers.start(created)
-            return self._engine.containers.wait(created).result()[0]
-        finally:
-            self._engine.containers.remove(created, force=True, volumes=True)
+    def _run_hooks(self, service: Service, hooks: tuple[Hook, ...], action: Action, kind: str) -> None:
+        run_hooks(self._engine, service, hooks, self._id(action), kind, self._progress.write)
 
     def _await(self, action: Action) -> None:
         """Until every container of the service meets the condition; what is not required only warns."""
         for service, number in sorted(self._ids):
             if service == action.service:
                 try:
-                    self._await_one(action, self._ids[service, number])
+                    self._readiness.wait(action, self._ids[service, number])
                 except ActionFailed as e:
                     if action.required:
                         raise
                     self._progress.warn(f"optional dependency {action.service!r} failed to start: {e}")
-
-    def _await_one(self, action: Action, container: str) -> None:
-        state = self._engine.containers.inspect(container)
-        name = str(state["Name"]).lstrip("/")
-        self._progress.tell(action, "Waiting", name)
-        started, step = time.monotonic(), 0
-        while not (word := condition_word(action.condition, name, action.service, state["State"])):
-            if self._options.wait_s is not None and time.monotonic() - started > self._options.wait_s:
-                raise ActionFailed(f"timed out waiting for container {name}")
-            time.sleep(_POLL_S[min(step, len(_POLL_S) - 1)])
-            step += 1
-            state = self._engine.containers.inspect(container)
-        self._progress.tell(action, word, name)
 
     def _tell_about(self, action: Action, call: Callable[[], object]) -> None:
         """What is done, with the words for its beginning and its end."""
@@ -321,7 +237,7 @@ class Applier:
     def _before_stop(self, action: Action) -> None:
         service = self._known(action)
         if service and action.container and action.container.is_running:
-            self._run_hooks(service, service.pre_stop, self._id(action), "pre_stop")
+            self._run_hooks(service, service.pre_stop, action, "pre_stop")
 
     def _stop(self, action: Action) -> None:
         def call() -> None:
@@ -335,7 +251,9 @@ class Applier:
             self._before_stop(action)
             self._engine.containers.restart(self._id(action), timeout_s=self._options.timeout_s)
             if service := self._known(action):
-                self._run_hooks(service, service.post_start, self._id(action), "post_start")
+                run_hooks(
+                    self._engine, service, service.post_start, self._id(action), "post_start", self._progress.write
+                )
 
         self._tell_about(action, call)
 
@@ -351,9 +269,12 @@ class Applier:
 
     def _remove(self, action: Action) -> None:
         remove = self._engine.containers.remove
-        call = lambda: remove(self._id(action), force=True, volumes=self._options.volumes)  # noqa: E731
+        # the container that was seen: another may have its number by now
+        there = action.container.id if action.container else self._id(action)
+        call = lambda: remove(there, force=True, volumes=self._options.volumes)  # noqa: E731
         self._tell_about(action, lambda: _unless_gone(call))
-        self._ids.pop((action.service, action.number), None)  # a surplus replica is nothing to wait for
+        if self._ids.get((action.service, action.number)) == there:
+            del self._ids[action.service, action.number]  # a surplus replica is nothing to wait for
 
     def _remove_network(self, action: Action) -> None:
         self._unless_used(action, self._engine.networks.remove, 403, 409)

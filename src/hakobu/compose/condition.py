@@ -2,9 +2,20 @@
 
 from typing import Any
 
+from hakobu.compose.action import READY
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.model.dependency import COMPLETED
-from hakobu.compose.plan import READY
+
+SETTLED_S = 0.5
+"""How long a container without a health check must have run for `--wait`: one that fails at once has not started."""
+
+LONG_S = 10.0
+"""Who has run for so long has started well; more than a clock's difference between here and the engine."""
+
+
+def is_settled(state: dict[str, Any], seen_s: float, age_s: float) -> bool:
+    """Whether a running container may be called ready; seen running for `seen_s`, started `age_s` ago by our clock."""
+    return bool(state.get("Health")) or state["Status"] != "running" or seen_s >= SETTLED_S or age_s >= LONG_S
 
 
 def condition_word(condition: str, name: str, service: str, state: dict[str, Any]) -> str:

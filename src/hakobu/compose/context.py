@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from dataclasses import replace
 from typing import cast
 
@@ -31,13 +32,18 @@ class Context:
         ansi = self.text("ansi") or "auto"
         self.colour = None if ansi == "auto" else ansi == "always"
         self.dry = self.on("dry_run")
-        style = self.text("progress")
-        self.progress = Progress(
-            quiet=style == "quiet",
-            colour=False if style == "plain" else self.colour,
-            dry=self.dry,
-            as_json=style == "json",
-        )
+        self.progress = self._make_progress(self.text("progress"))
+
+    def _make_progress(self, style: str) -> Progress:
+        """A tree where a terminal can draw one, else a line for each thing that happens."""
+        can_draw = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and self.colour is not False
+        if not self.dry and (style == "tty" or (style in ("", "auto") and can_draw)):
+            from hakobu.compose.live import LiveProgress
+
+            return LiveProgress(colour=self.colour is not False)
+        is_quiet, is_json = style == "quiet", style == "json"
+        colour = False if style == "plain" else self.colour
+        return Progress(quiet=is_quiet, colour=colour, dry=self.dry, as_json=is_json)
 
     def text(self, name: str) -> str:
         return cast("str", getattr(self.options, name, "") or "")

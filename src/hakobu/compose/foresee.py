@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from hakobu.client.engine import Engine
+from hakobu.compose.action import Action, Kind
 from hakobu.compose.command import parse
 from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.maker import Maker
 from hakobu.compose.observed import observe
-from hakobu.compose.plan import Action, Kind, plan_pulls, plan_up
+from hakobu.compose.plan import plan_pulls, plan_up
 from hakobu.compose.verb.lifecycle import up_options
 from hakobu.spec.step import Json
 

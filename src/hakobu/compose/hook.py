@@ -1,16 +1,26 @@
 """A command of the files run in a container: hooks around its life, and `sync+exec`."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hakobu.client.engine import Engine
 from hakobu.client.frame import STDERR
 from hakobu.client.output import lines
 from hakobu.compose.failure import ActionFailed
+from hakobu.compose.model.hook import Hook
+from hakobu.compose.model.service import Service
 
 
-def run_in(engine: Engine, container: str, hook: Mapping[str, Any], *, what: str) -> None:
+def _write(number: int, line: str) -> None:
+    out = sys.stderr if number == STDERR else sys.stdout
+    out.write(line)
+    out.flush()
+
+
+def run_in(
+    engine: Engine, container: str, hook: Mapping[str, Any], *, what: str, write: Callable[[int, str], None] = _write
+) -> None:
     """Runs the command and shows what it prints, each line under `what`; `ActionFailed` where its status is not 0."""
     environment: Mapping[str, str | None] = hook.get("environment") or {}
     exec_id = engine.execs.create(
@@ -27,9 +37,20 @@ def run_in(engine: Engine, container: str, hook: Mapping[str, Any], *, what: str
     )
     stream = engine.execs.start(exec_id)
     for number, line in lines(stream):
-        out = sys.stderr if number == STDERR else sys.stdout
-        out.write(f"{what}  | {line.decode(errors='replace')}\n")
-        out.flush()
+        write(number, f"{what}  | {line.decode(errors='replace')}\n")
     stream.close()
     if status := engine.execs.inspect(exec_id)["ExitCode"]:
         raise ActionFailed(f"{what} hook exited with status {status}")
+
+
+def run_hooks(
+    engine: Engine,
+    service: Service,
+    hooks: Iterable[Hook],
+    container: str,
+    kind: str,
+    write: Callable[[int, str], None],
+) -> None:
+    """The service's hooks of a kind, one after the other; `write` gets the stream's number and each line."""
+    for hook in hooks:
+        run_in(engine, container, hook.to_json(), what=f"{service.name} {kind}", write=write)

@@ -8,6 +8,7 @@ from typing import Any
 from hakobu.client.engine import Engine
 from hakobu.client.error import EngineError
 from hakobu.compose import label
+from hakobu.compose.action import CONFIG_CHANGED, Action, Kind, Plan
 from hakobu.compose.body import Wanted, container_body, endpoints
 from hakobu.compose.change import changes
 from hakobu.compose.failure import ActionFailed
@@ -16,7 +17,6 @@ from hakobu.compose.label import container_name
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.service import Service
 from hakobu.compose.observed import Observed, image_id
-from hakobu.compose.plan import CONFIG_CHANGED, Action, Kind, Plan
 from hakobu.spec.step import Json
 
 
@@ -84,14 +84,17 @@ class Maker:
         return tuple(tuple(self._with_changes(action) for action in wave) for wave in plan)
 
     def _with_changes(self, action: Action) -> Action:
-        if action.kind not in (Kind.RECREATE, Kind.ROLL) or action.reason != CONFIG_CHANGED or not action.container:
+        if action.kind not in (Kind.RECREATE, Kind.ROLL) or not action.container:
+            return action
+        if not action.reason.startswith(CONFIG_CHANGED):
             return action
         made = self._engine.containers.inspect(action.container.id)
         image: dict[str, Any] = {}
         with contextlib.suppress(EngineError):  # the image may be gone
             image = self._engine.images.inspect(made["Image"])["Config"]
         found = changes(self.body_of(action), made, image)
-        return replace(action, reason=f"{action.reason}: {'; '.join(found)}" if found else action.reason)
+        told = f"{CONFIG_CHANGED}: {'; '.join(found)}" if found else CONFIG_CHANGED
+        return replace(action, reason=action.reason.replace(CONFIG_CHANGED, told, 1))
 
     def create_oneoff(
         self, service: Service, name: str, slug: str, *, stdin: bool, auto_remove: bool, aliases: bool = False

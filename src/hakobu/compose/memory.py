@@ -3,7 +3,7 @@
 `up` of what is up already is a question asked often (by scripts, by a shell's history), and nearly all the time it
 takes goes into reading YAML and building the model. So `up` leaves a note in the user's cache: every file that was
 read or looked for, with its digest, and what the services came to. A note counts only where each of them, the
-environment and the program are what they were; it is never more than a reason not to look again (docs/decisions/0015).
+environment and the program are what they were; it is never more than a reason not to look again (docs/decisions/0018).
 
 Imported before anything else of compose: no dataclasses, no regular expressions, no YAML.
 """

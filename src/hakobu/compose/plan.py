@@ -1,63 +1,24 @@
-"""Plans: from what a file says and what the engine has to the actions that make them agree. Pure.
+"""The way up: from what a file says and what the engine has to the actions that make them agree. Pure.
 
-A plan is a tuple of waves; the actions of one wave do not depend on each other and may run side by side, a wave
-begins when the one before has ended. Dependencies come first on the way up, last on the way down.
+Dependencies come first. Networks and volumes, then all containers made level by level, then started level by level.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import TypeAlias
 
 from hakobu.compose import label
+from hakobu.compose.action import CONFIG_CHANGED, READY, Action, Kind, Plan, Wave, because, on
 from hakobu.compose.canonical import network_hash, service_hash, used_resources, volume_hash
 from hakobu.compose.model.attribute import pull_interval_s
 from hakobu.compose.model.dependency import COMPLETED, HEALTHY
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.service import Service
 from hakobu.compose.observed import Observed, ObservedContainer
+from hakobu.compose.plan_down import plan_remove
 from hakobu.compose.support import refuse_build
 
-
-class Kind(StrEnum):
-    """What an action does."""
-
-    PULL = "pull"
-    CREATE_NETWORK = "create-network"
-    CREATE_VOLUME = "create-volume"
-    CREATE = "create"
-    RECREATE = "recreate"
-    ROLL = "roll"
-    START = "start"
-    KEEP = "keep"
-    AWAIT = "await"
-    STOP = "stop"
-    RESTART = "restart"
-    KILL = "kill"
-    PAUSE = "pause"
-    UNPAUSE = "unpause"
-    REMOVE = "remove"
-    REMOVE_NETWORK = "remove-network"
-    REMOVE_VOLUME = "remove-volume"
-    REMOVE_IMAGE = "remove-image"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """`name` is what people read, `reason` why it is done; the other fields are what the kind needs."""
-
-    kind: Kind
-    name: str
-    service: str = ""
-    number: int = 0
-    container: ObservedContainer | None = None
-    condition: str = ""
-    required: bool = True
-    reason: str = ""
-
-
-Wave: TypeAlias = "tuple[Action, ...]"
-Plan: TypeAlias = "tuple[Wave, ...]"
+_BESIDE = re.compile(r"[0-9a-f]{12}_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +65,8 @@ def plan_up(project: Project, observed: Observed, options: UpOptions) -> Plan:
     waves: list[Wave] = [_resources(project, observed, names)]
     if options.remove_orphans:
         waves += because("the files have no such service", plan_remove(orphans(project, observed)))
+    left = tuple(c for name in names for c in leftovers(observed.of_service(name)))
+    waves += because("left of an update that was broken off", plan_remove(left))
     waves += [_creations(changes, level) for level in ordered]
     if not options.no_start:
         for level in ordered:
@@ -181,7 +144,8 @@ def _changes(
 def _change(
     project: Project, observed: Observed, options: UpOptions, service: Service, shared_anew: str
 ) -> list[Action]:
-    existing = {c.number: c for c in observed.of_service(service.name)}
+    every = observed.of_service(service.name)
+    existing = {c.number: c for c in every if c not in leftovers(every)}
     count = options.scale.get(service.name, service.replicas)
     numbers = sorted(existing)[:count] + [n for n in range(1, count + len(existing) + 1) if n not in existing]
     actions: list[Action] = []
@@ -193,17 +157,14 @@ def _change(
             actions.append(Action(kind=Kind.CREATE, name=name, service=service.name, number=number, reason=reason))
             continue
         stale = _staleness(project, service, container, observed, options, shared_anew)
-        anew = Kind.ROLL if _rolls_over(service, container) and not options.no_start else Kind.RECREATE
+        rolls = _rolls_over(service, container) and not options.no_start
+        held = _held_port(service)
+        anew = Kind.ROLL if rolls and not held else Kind.RECREATE
         kind = anew if stale and not options.no_recreate else Kind.KEEP
-        actions.append(replace(_on(kind, container), service=service.name, reason=stale or "unchanged"))
+        why = f"{stale}; port {held} cannot be held by two, so the old one stops first" if rolls and held else stale
+        actions.append(replace(on(kind, container), service=service.name, reason=why if stale else "unchanged"))
     surplus = [c for number, c in existing.items() if number not in numbers[:count]]
-    return actions + [replace(_on(Kind.REMOVE, c), reason=f"{count} wanted") for c in surplus]
-
-
-READY = "ready"
-"""What --wait waits for: healthy, running without a health check, or ended with status 0 when it is a one-shot."""
-
-CONFIG_CHANGED = "config changed"
+    return actions + [replace(on(Kind.REMOVE, c), reason=f"{count} wanted") for c in surplus]
 
 
 def _staleness(
@@ -231,16 +192,15 @@ def _short(image_id: str) -> str:
     return image_id.removeprefix("sha256:")[:12]
 
 
-def _on(kind: Kind, container: ObservedContainer) -> Action:
-    return Action(
-        kind=kind, name=container.name, service=container.service, number=container.number, container=container
-    )
-
-
 def _rolls_over(service: Service, container: ObservedContainer) -> bool:
     """Whether a running container is replaced by one that has been started before it is stopped."""
     update = service.deploy.update_config if service.deploy else None
     return update is not None and update.order == "start-first" and container.is_running
+
+
+def _held_port(service: Service) -> str:
+    """A host port that only one container can have; empty where any will do, or one of a range."""
+    return next((p.published for p in service.ports if p.published and "-" not in p.published), "")
 
 
 def _rolls(project: Project, changes: dict[str, list[Action]], level: tuple[str, ...]) -> list[Wave]:
@@ -252,7 +212,15 @@ def _rolls(project: Project, changes: dict[str, list[Action]], level: tuple[str,
         update = service.deploy.update_config if service.deploy else None
         step = 1 if update is None or update.parallelism is None else update.parallelism or len(actions) or 1
         waves += [tuple(actions[i : i + step]) for i in range(0, len(actions), step)]
+        if update and update.failure_action == "rollback":
+            waves += because("the update is through", (tuple(_retired(action) for action in actions),))
     return waves
+
+
+def _retired(roll: Action) -> Action:
+    """What was replaced and kept, stopped, until all had been: it has the id in front of its name by then."""
+    assert roll.container is not None
+    return replace(on(Kind.REMOVE, roll.container), name=roll.container.id[:12])
 
 
 def _creations(changes: dict[str, list[Action]], level: tuple[str, ...]) -> Wave:
@@ -303,6 +271,15 @@ def _await(project: Project, service: str, condition: str, dependent: str, requi
     return Action(kind=Kind.AWAIT, name=name, service=service, condition=condition, required=required, reason=reason)
 
 
+def leftovers(containers: tuple[ObservedContainer, ...]) -> tuple[ObservedContainer, ...]:
+    """Of a service's containers those that were to replace another or be replaced, and were left beside it.
+
+    While one takes the other's place, it has an id in front of its name.
+    """
+    numbers = [c.number for c in containers if not _BESIDE.match(c.name)]
+    return tuple(c for c in containers if _BESIDE.match(c.name) and c.number in numbers)
+
+
 def orphans(project: Project, observed: Observed) -> tuple[ObservedContainer, ...]:
     """Containers of services that the files do not have, in any profile."""
     known = {*project.services, *project.disabled}
@@ -322,72 +299,3 @@ def changed_resources(project: Project, observed: Observed) -> tuple[str, ...]:
         if key in used["volumes"] and made_with and not volume.external and made_with != volume_hash(volume):
             found.append(f"volume {volume.name}")
     return tuple(found)
-
-
-def downward(containers: Iterable[ObservedContainer]) -> tuple[tuple[ObservedContainer, ...], ...]:
-    """Containers in waves, dependents before what they depend on, by the labels they carry."""
-    left = list(containers)
-    waves: list[tuple[ObservedContainer, ...]] = []
-    while left:
-        needed = {name for c in left for name in c.depends_on if name != c.service}
-        wave = [c for c in left if c.service not in needed] or left
-        waves.append(tuple(sorted(wave, key=lambda c: c.name)))
-        left = [c for c in left if c not in wave]
-    return tuple(waves)
-
-
-def plan_stop(containers: Iterable[ObservedContainer]) -> Plan:
-    return tuple(
-        wave for group in downward(containers) if (wave := tuple(_on(Kind.STOP, c) for c in group if c.is_running))
-    )
-
-
-def plan_remove(containers: Iterable[ObservedContainer]) -> tuple[Wave, ...]:
-    """Stop and remove, dependents first."""
-    waves: list[Wave] = []
-    for group in downward(containers):
-        waves.append(tuple(_on(Kind.STOP, c) for c in group if c.is_running))
-        waves.append(tuple(_on(Kind.REMOVE, c) for c in group))
-    return tuple(wave for wave in waves if wave)
-
-
-def because(reason: str, plan: Plan) -> Plan:
-    """The plan with one reason for everything in it."""
-    return tuple(tuple(replace(action, reason=reason) for action in wave) for wave in plan)
-
-
-def plan_each(kind: Kind, containers: Iterable[ObservedContainer], *, upward: bool = False) -> Plan:
-    """One kind of action on each container; in waves, in the order of their dependencies where `upward`."""
-    groups = downward(containers)
-    if upward:
-        return tuple(tuple(_on(kind, c) for c in group) for group in reversed(groups))
-    every = tuple(_on(kind, c) for group in groups for c in group)
-    return (every,) if every else ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownOptions:
-    """`images`: `all`, or `local` for those that have no name of their own."""
-
-    volumes: bool = False
-    images: str = ""
-    remove_orphans: bool = False
-
-
-def plan_down(project: Project | None, left: Observed, options: DownOptions) -> Plan:
-    """Containers, then networks, volumes and images. Without a file, all that carries the project's label."""
-    containers = [c for c in left.containers if project is None or options.remove_orphans or _is_known(project, c)]
-    waves = list(plan_remove(containers))
-    last: list[Action] = []
-    if options.volumes:
-        last += [Action(kind=Kind.REMOVE_VOLUME, name=name) for name in sorted(left.volumes)]
-    if options.images and project:
-        chosen = [s for s in project.services.values() if options.images == "all" or not s.image]
-        images = sorted({project.image_of(service) for service in chosen})
-        last += [Action(kind=Kind.REMOVE_IMAGE, name=image) for image in images]
-    last += [Action(kind=Kind.REMOVE_NETWORK, name=name) for name in sorted(left.networks)]
-    return tuple(wave for wave in (*waves, tuple(last)) if wave)
-
-
-def _is_known(project: Project, container: ObservedContainer) -> bool:
-    return not container.oneoff and container.service in {*project.services, *project.disabled}

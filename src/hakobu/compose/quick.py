@@ -56,25 +56,45 @@ def up(argv: list[str], endpoint: Endpoint | str) -> int | None:
         return None
     if found is None:
         return None
-    os.write(2, "".join(_lines(note["project"], found)).encode())
+    os.write(2, "".join(_lines(note["project"], found) if not is_drawn() else _tree(note["project"], found)).encode())
     return 0
 
 
+def is_drawn() -> bool:
+    """Whether stderr is a terminal on which `up` draws its tree."""
+    return os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def _lines(project: Note, found: dict[str, list[Json]]) -> Iterator[str]:
-    is_terminal = os.isatty(2)
+    colours = {"Waiting": "36", "Healthy": "32", "Running": "32"} if os.isatty(2) else {}
+    for name, word in _words(project):
+        for container in found[name]:
+            shown = f"\x1b[{colours[word]}m{word}\x1b[0m" if colours else word
+            yield f" Container {_name(container)}  {shown}\n"
+
+
+def _words(project: Note) -> Iterator[tuple[str, str]]:
+    """Each service's name with what is told of its containers, in the order of the plan."""
     for awaited, services in project["levels"]:
-        for word, colour in (("Waiting", "36"), ("Healthy", "32")):
-            for name in awaited:
-                for container in found[name]:
-                    yield _line(container, word, colour if is_terminal else "")
-        for name in services:
-            for container in found[name]:
-                yield _line(container, "Running", "32" if is_terminal else "")
+        yield from ((name, word) for word in ("Waiting", "Healthy") for name in awaited)
+        yield from ((name, "Running") for name in services)
 
 
-def _line(container: Json, word: str, colour: str) -> str:
-    shown = f"\x1b[{colour}m{word}\x1b[0m" if colour else word
-    return f" Container {container['Names'][0].lstrip('/')}  {shown}\n"
+def _name(container: Json) -> str:
+    return str(container["Names"][0]).lstrip("/")
+
+
+def _tree(project: Note, found: dict[str, list[Json]]) -> Iterator[str]:
+    from hakobu.compose.tree import Item, render
+
+    items: dict[str, Item] = {}
+    for name, word in _words(project):
+        for container in found[name]:
+            items[_name(container)] = Item(name, _name(container), word, 0, 0)
+    columns, rows = os.get_terminal_size(2)
+    notes: dict[str, str] = {name: service["ports"] for name, service in project["services"].items()}
+    shown = render([*items.values()], notes, 0, columns=columns or 80, rows=(rows or 24) - 1, colour=True)
+    yield from (f"{line}\n" for line in shown)
 
 
 def standing(engine: Engine, project: Note) -> dict[str, list[Json]] | None:

@@ -9,6 +9,7 @@ from hakobu.compose.model.dependency import HEALTHY, STARTED
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.service import Service
 from hakobu.compose.plan import levels
+from hakobu.compose.published import published
 from hakobu.spec.step import Json
 
 _KEEPING = ("", "missing", "if_not_present", "never")
@@ -29,9 +30,7 @@ def summary(project: Project, disk: Disk) -> dict[str, Json] | None:
     volumes: dict[str, Json] = {
         v.name: "" if v.external else volume_hash(v) for key, v in project.volumes.items() if key in used["volumes"]
     }
-    facts: dict[str, Json] = {
-        s.name: {"hash": service_hash(s), "image": project.image_of(s), "count": s.replicas} for s in services
-    }
+    facts: dict[str, Json] = {service.name: _facts(project, service) for service in services}
     known: list[Json] = [*project.services, *project.disabled]
     ordered: list[Json] = [[_awaited(project, level), [*level]] for level in levels(project, project.services)]
     return {
@@ -41,6 +40,15 @@ def summary(project: Project, disk: Disk) -> dict[str, Json] | None:
         "services": facts,
         "networks": networks,
         "volumes": volumes,
+    }
+
+
+def _facts(project: Project, service: Service) -> dict[str, Json]:
+    return {
+        "hash": service_hash(service),
+        "image": project.image_of(service),
+        "count": service.replicas,
+        "ports": published(service),
     }
 
 

@@ -153,8 +153,12 @@ VERBS: dict[str, tuple[str, str, tuple[Adder, ...]]] = {
     ),
     "graph": (
         "show.graph",
-        "Show services, networks and volumes as a Mermaid diagram",
-        (_SERVICES,),
+        "Show services, networks and volumes as a diagram",
+        (
+            text("--format", help="mermaid, or svg"),
+            text("-o", "--output", help="write to a file"),
+            _SERVICES,
+        ),
     ),
     "images": ("look.images", "List the images containers use", (_QUIET, _FORMAT, _SERVICES)),
     "kill": (

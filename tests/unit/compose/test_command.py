@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
+from hakobu.compose.action import READY
 from hakobu.compose.command import parse
-from hakobu.compose.condition import condition_word
+from hakobu.compose.condition import condition_word, is_settled
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.flag import spread
 from hakobu.compose.interpolation import Use, variables_in
 from hakobu.compose.model.words import Unfinished, split
-from hakobu.compose.plan import READY
 from hakobu.compose.table import VERBS, function_of
 from hakobu.compose.yaml import parse_all
 
@@ -75,6 +75,22 @@ def test_a_one_shot_is_ready_when_it_has_done_its_work() -> None:
     assert condition_word(READY, "n", "s", {"Status": "running", "Health": {"Status": "starting"}}) == ""
     with pytest.raises(ActionFailed, match=r"container n exited \(3\)"):
         condition_word(READY, "n", "s", {"Status": "exited", "ExitCode": 3})
+
+
+@pytest.mark.parametrize(
+    ("state", "seen_s", "age_s", "settled"),
+    [
+        ({"Status": "running"}, 0.0, 0.1, False),
+        ({"Status": "running"}, 0.6, 0.7, True),
+        ({"Status": "running"}, 0.0, 60.0, True),
+        ({"Status": "running", "Health": {"Status": "healthy"}}, 0.0, 0.1, True),
+        ({"Status": "exited"}, 0.0, 0.1, True),
+    ],
+)
+def test_who_has_just_started_may_end_at_once(
+    state: dict[str, object], seen_s: float, age_s: float, settled: bool
+) -> None:
+    assert is_settled(state, seen_s, age_s) is settled
 
 
 @pytest.mark.parametrize("verb", VERBS)

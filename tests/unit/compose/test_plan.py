@@ -5,22 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from hakobu.compose.action import Plan
 from hakobu.compose.canonical import network_hash, service_hash
 from hakobu.compose.load import Selection, load
 from hakobu.compose.model.project import Project
 from hakobu.compose.observed import Observed, ObservedContainer
-from hakobu.compose.plan import (
-    DownOptions,
-    Plan,
-    UpOptions,
-    changed_resources,
-    levels,
-    orphans,
-    plan_down,
-    plan_pulls,
-    plan_stop,
-    plan_up,
-)
+from hakobu.compose.plan import UpOptions, changed_resources, levels, orphans, plan_pulls, plan_up
+from hakobu.compose.plan_down import DownOptions, plan_down, plan_stop
 
 TEXT = """
 name: p

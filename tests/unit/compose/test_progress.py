@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hakobu.compose.plan import Action, Kind
+from hakobu.compose.action import Action, Kind
 from hakobu.compose.progress import Progress
 
 ACTION = Action(kind=Kind.CREATE_NETWORK, name="p_default")

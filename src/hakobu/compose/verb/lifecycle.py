@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
+from hakobu.compose.action import Kind, Plan
 from hakobu.compose.apply import Applier
 from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed
@@ -13,22 +14,8 @@ from hakobu.compose.follow import Attached, Printer, Source, label_of
 from hakobu.compose.memory import keep
 from hakobu.compose.model.project import Project
 from hakobu.compose.observed import Observed, observe, observe_containers, observe_left
-from hakobu.compose.plan import (
-    DownOptions,
-    Kind,
-    Plan,
-    UpOptions,
-    changed_resources,
-    orphans,
-    plan_down,
-    plan_each,
-    plan_pulls,
-    plan_remove,
-    plan_stop,
-    plan_up,
-    plan_wait,
-    wanted_services,
-)
+from hakobu.compose.plan import UpOptions, changed_resources, orphans, plan_pulls, plan_up, plan_wait, wanted_services
+from hakobu.compose.plan_down import DownOptions, plan_down, plan_each, plan_remove, plan_stop
 from hakobu.compose.quick import head_of
 from hakobu.compose.summary import summary
 from hakobu.compose.support import refuse_builds, refuse_unsupported

@@ -11,11 +11,12 @@ import tarfile
 import threading
 from collections.abc import Callable, Generator, Iterable
 
+from hakobu.compose.action import Kind
 from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed, UnsupportedAttribute
 from hakobu.compose.hook import run_in
 from hakobu.compose.observed import ObservedContainer, observe_containers
-from hakobu.compose.plan import Kind, plan_each
+from hakobu.compose.plan_down import plan_each
 from hakobu.compose.verb.lifecycle import bring_up, run_plan
 from hakobu.compose.watch import Difference, Stamp, Trigger, difference, directories, look, triggers
 from hakobu.kernel.inotify import Watches

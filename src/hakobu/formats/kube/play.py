@@ -15,7 +15,8 @@ from hakobu.compose.label import PROJECT
 from hakobu.compose.model.dependency import COMPLETED
 from hakobu.compose.model.project import Project
 from hakobu.compose.observed import Observed, observe, observe_containers
-from hakobu.compose.plan import DownOptions, UpOptions, plan_down, plan_pulls, plan_up
+from hakobu.compose.plan import UpOptions, plan_pulls, plan_up
+from hakobu.compose.plan_down import DownOptions, plan_down
 from hakobu.compose.progress import Progress
 from hakobu.compose.support import refuse_unsupported
 from hakobu.errors import HakobuError, Kind
