@@ -1,10 +1,15 @@
 """A container as what would make it, and a project as a diagram."""
 
 from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
 
 from hakobu.compose.config import block
-from hakobu.compose.diagram import mermaid
+from hakobu.compose.diagram import diagram_of, mermaid
+from hakobu.compose.drawing import svg
 from hakobu.compose.load import Selection, load
+from hakobu.compose.model.project import Project
 from hakobu.formats.describe import compose_document, write_services
 from hakobu.formats.portrait import lost, service_of
 from hakobu.formats.run import run_argv
@@ -117,23 +122,43 @@ def test_a_container_as_a_kubernetes_file() -> None:
     assert "services.web.ulimits: Kubernetes has no word for it in a pod" in [str(note) for note in notes]
 
 
-def test_a_project_as_a_diagram(tmp_path: Path) -> None:
+@pytest.fixture
+def shop(tmp_path: Path) -> Project:
     (tmp_path / "compose.yaml").write_text(
         "name: p\nservices:\n"
         "  web: {image: nginx, ports: ['8080:80'], depends_on: {db: {condition: service_healthy}}, scale: 2}\n"
         "  db: {image: pg, volumes: ['data:/d'], networks: [back-end]}\n"
         "volumes: {data: }\nnetworks: {back-end: }\n"
     )
-    assert mermaid(load(Selection(working_directory=str(tmp_path)))).splitlines() == [
+    return load(Selection(working_directory=str(tmp_path)))
+
+
+def test_a_project_as_a_diagram(shop: Project) -> None:
+    assert mermaid(shop).splitlines() == [
         "flowchart LR",
         '  service_db["db<br/>pg"]',
-        "  service_db --- network_back_end",
-        "  service_db -. /d .- volume_data",
         '  service_web["web × 2<br/>nginx"]',
-        "  service_web -- healthy --> service_db",
-        "  service_web --- network_default",
-        '  port_8080_80(["8080"]) --> service_web',
+        '  port_8080_80(["8080"])',
         '  network_back_end{{"back-end"}}',
         '  network_default{{"default"}}',
         '  volume_data[("data")]',
+        "  service_db --- network_back_end",
+        "  service_db -. /d .- volume_data",
+        "  service_web -- healthy --> service_db",
+        "  service_web --- network_default",
+        "  port_8080_80 -- 80 --> service_web",
     ]
+
+
+def test_a_project_as_a_drawing(shop: Project) -> None:
+    """Every box by itself within the picture, dependents left of what they need, a line for each relation."""
+    space = "{http://www.w3.org/2000/svg}"
+    root = ElementTree.fromstring(svg(diagram_of(shop)))
+    width, height = int(root.attrib["width"]), int(root.attrib["height"])
+    groups = {group.attrib["id"]: group for group in root.iter(f"{space}g")}
+    places = {name: (int(g[1].attrib["x"]), int(g[1].attrib["y"])) for name, g in groups.items()}
+    assert [text.text for text in groups["service_web"].iter(f"{space}text")] == ["web × 2", "nginx"]
+    assert len({*places.values()}) == len(places) == 6
+    assert all(0 < x < width - 150 and 0 < y < height - 44 for x, y in places.values())
+    assert places["port_8080_80"][0] < places["service_web"][0] < places["service_db"][0] < places["volume_data"][0]
+    assert len([path for path in root.iter(f"{space}path") if "class" in path.attrib]) == 5

@@ -8,12 +8,14 @@ from dataclasses import replace
 from hakobu.compose.canonical import service_hash, used_resources
 from hakobu.compose.config import block, to_json, to_yaml
 from hakobu.compose.context import Context
-from hakobu.compose.diagram import mermaid
+from hakobu.compose.diagram import diagram_of, mermaid
+from hakobu.compose.drawing import svg
 from hakobu.compose.interpolation import variables_in
 from hakobu.compose.listing import table
 from hakobu.compose.load import load, read_source
 from hakobu.compose.model.project import Project
 from hakobu.compose.node import to_plain
+from hakobu.errors import Invalid
 from hakobu.spec.step import Json
 
 
@@ -31,8 +33,17 @@ def config(context: Context) -> int:
 
 
 def graph(context: Context) -> int:
-    """Text that Mermaid draws."""
-    sys.stdout.write(mermaid(_project(context)))
+    """Text that Mermaid draws, or the drawing itself."""
+    project = _project(context)
+    form = context.text("format") or "mermaid"
+    if form not in ("mermaid", "svg"):
+        raise Invalid(f"unknown format {form!r}", hint="the formats are mermaid and svg")
+    written = svg(diagram_of(project)) if form == "svg" else mermaid(project)
+    if target := context.text("output"):
+        with open(target, "w", encoding="utf-8") as file:
+            file.write(written)
+    else:
+        sys.stdout.write(written)
     return 0
 
 
