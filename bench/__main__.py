@@ -32,6 +32,7 @@ from bench.row import (
     port,
     printing,
     pull,
+    rolling,
     start,
     transfer,
 )
@@ -60,6 +61,7 @@ ROWS: dict[str, Callable[[World], list[Figure]]] = {
     "pull": pull.measure,
     "crowd": crowd.measure,
     "compose": composing.measure,
+    "rolling": rolling.measure,
 }
 
 
