@@ -18,10 +18,11 @@ __all__ = ["no_leaks"]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def isolated_session() -> None:
+def isolated_session(request: pytest.FixtureRequest) -> None:
     """The images first: behind the isolation there is no mirror of Debian's to make them from."""
     need(shutil.which("mmdebstrap") is not None, "mmdebstrap")
-    for name in ("busybox", "nginx"):
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    for name in ("busybox", "nginx", *({"stack"} & wanted)):
         image_archive(name)
     isolate()
 
@@ -61,6 +62,13 @@ def engine(isolated_session: None) -> Iterator[Daemon]:
 def nginx(engine: Daemon) -> Daemon:
     """The engine, with the image `nginx` as well."""
     engine.load("nginx")
+    return engine
+
+
+@pytest.fixture(scope="module")
+def stack(engine: Daemon) -> Daemon:
+    """The engine, with the image of the examples that keep data."""
+    engine.load("stack")
     return engine
 
 

@@ -16,8 +16,9 @@ _READY_S = 30.0
 
 
 def image_archive(name: str) -> Path:
-    """The archive of a shipped recipe's image; built once, kept in the checkout until the recipe changes."""
-    recipe = resolve(load(name), "", "")
+    """The archive of the image of a recipe, shipped or of the examples; built once, kept until the recipe changes."""
+    own = ROOT / "examples" / f"{name}.toml"
+    recipe = resolve(load(name, str(own) if own.exists() else ""), "", "")
     path = ROOT / ".state" / "images" / f"{name}-{recipe.digest()[7:19]}.tar"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
