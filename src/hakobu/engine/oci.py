@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from hakobu.engine.capabilities import capability_names
 from hakobu.engine.config import EngineConfig
 from hakobu.engine.merge import process_env
 from hakobu.engine.ownership import ALL_IDS, Maps
@@ -151,7 +152,7 @@ def _capabilities(container: Container, around: Surroundings) -> tuple[str, ...]
 @lru_cache(maxsize=64)
 def _chosen_capabilities(cap_add: tuple[str, ...], cap_drop: tuple[str, ...], held: int) -> tuple[str, ...]:
     """Nearly all containers ask for the same ones."""
-    add, drop = _names(cap_add, "CapAdd"), _names(cap_drop, "CapDrop")
+    add, drop = capability_names(cap_add, "CapAdd"), capability_names(cap_drop, "CapDrop")
     everything = set(capability.names(held))
     if "ALL" in add:
         chosen = everything
@@ -161,21 +162,6 @@ def _chosen_capabilities(cap_add: tuple[str, ...], cap_drop: tuple[str, ...], he
         chosen = set(defaults.CAPABILITIES)
     chosen = (chosen - drop) | (add - {"ALL"})
     return tuple(n for n in capability.names(capability.ALL) if n in chosen & everything)
-
-
-def _names(given: tuple[str, ...], field: str) -> set[str]:
-    names: set[str] = set()
-    known = set(capability.names(capability.ALL))
-    for text in given:
-        name = text.upper()
-        if name == "ALL":
-            names.add(name)
-            continue
-        name = name if name.startswith("CAP_") else f"CAP_{name}"
-        if name not in known:
-            raise Invalid(f'invalid {field}: unknown capability: "{text}"', field=field)
-        names.add(name)
-    return names
 
 
 def _rlimits(container: Container, around: Surroundings) -> tuple[Rlimit, ...]:

@@ -8,8 +8,11 @@ import re
 from collections.abc import Iterator
 
 from hakobu.engine import cpuset
+from hakobu.engine.capabilities import capability_names
 from hakobu.engine.records import Records
 from hakobu.errors import HakobuError, Invalid, Kind
+from hakobu.kernel.rlimit import has_rlimit
+from hakobu.kernel.signal import parse_signal
 from hakobu.spec import own_label
 from hakobu.spec.container import ContainerSpec
 
@@ -28,9 +31,24 @@ class NotSupported(HakobuError):
         self.field = field
 
 
+def _check_names(spec: ContainerSpec) -> None:
+    """Names that the kernel has or has not: refused here, and not when the container starts."""
+    capability_names(spec.security.cap_add, "CapAdd")
+    capability_names(spec.security.cap_drop, "CapDrop")
+    for limit in spec.limits.ulimits:
+        if not has_rlimit(limit.name):
+            raise Invalid(f"invalid ulimit type: {limit.name}", field="Ulimits")
+    if spec.stop_signal:
+        try:
+            parse_signal(spec.stop_signal)
+        except ValueError as error:
+            raise Invalid(str(error), field="StopSignal") from error
+
+
 def check_spec(spec: ContainerSpec, records: Records) -> tuple[str, ...]:
     """Raises the first thing that is wrong; returns warnings."""
     _check_process(spec)
+    _check_names(spec)
     _check_limits(spec)
     _check_modes(spec, records)
     _check_combinations(spec)

@@ -34,6 +34,11 @@ def rlimit_number(name: str) -> int:
     return RLIMITS[upper if upper.startswith("RLIMIT_") else f"RLIMIT_{upper}"]
 
 
+def has_rlimit(name: str) -> bool:
+    upper = name.upper()
+    return (upper if upper.startswith("RLIMIT_") else f"RLIMIT_{upper}") in RLIMITS
+
+
 def _limit(value: int) -> int:
     """-1, and OCI's 2^64 - 1, are infinity."""
     return RLIM_INFINITY if value < 0 or value >= 2**64 - 1 else value

@@ -403,8 +403,8 @@ def path_readonly(child: Child, args: Args) -> None:
     tree_fd = mnt.open_tree(
         target_fd, b"", mnt.OPEN_TREE_CLONE | mnt.OPEN_TREE_CLOEXEC | mnt.AT_EMPTY_PATH | mnt.AT_RECURSIVE
     )
-    flags = mnt.MOUNT_ATTR_RDONLY | mnt.MOUNT_ATTR_NOSUID | mnt.MOUNT_ATTR_NODEV | mnt.MOUNT_ATTR_NOEXEC
-    mnt.mount_setattr(tree_fd, b"", mnt.AT_EMPTY_PATH | mnt.AT_RECURSIVE, attr_set=flags)
+    # nothing but read-only: what the mount there has besides goes with the copy, and programs in it stay programs
+    mnt.mount_setattr(tree_fd, b"", mnt.AT_EMPTY_PATH | mnt.AT_RECURSIVE, attr_set=mnt.MOUNT_ATTR_RDONLY)
     mnt.attach(tree_fd, target_fd)
     os.close(tree_fd)
     os.close(target_fd)

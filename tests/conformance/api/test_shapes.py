@@ -96,3 +96,22 @@ def test_a_networks_options_are_an_object_once_somebody_made_it(api: Speaker):
     api.json("POST", "/networks/create", {"Name": "mine", "IPAM": {"Options": {}}})
     assert api.json("GET", "/networks/mine")["IPAM"]["Options"] == {}
     assert api.json("GET", "/networks/bridge")["IPAM"]["Options"] is None
+
+
+@pytest.mark.parametrize(
+    ("host", "config", "said"),
+    [
+        ({"CapAdd": ["FOO"]}, {}, 'invalid CapAdd: unknown capability: "CAP_FOO"'),
+        ({"CapDrop": ["CAP_BAR"]}, {}, 'invalid CapDrop: unknown capability: "CAP_BAR"'),
+        ({"Ulimits": [{"Name": "files", "Soft": 1, "Hard": 1}]}, {}, "invalid ulimit type: files"),
+        ({}, {"StopSignal": "SIGFOO"}, "invalid signal: SIGFOO"),
+    ],
+)
+def test_names_that_the_kernel_does_not_have_are_refused_at_once(api: Speaker, host, config, said):
+    assert api.refused("POST", "/containers/create", {"Image": "bb", "HostConfig": host, **config}) == (400, said)
+
+
+def test_programs_below_a_read_only_path_still_run(api: Speaker):
+    paths = {"MaskedPaths": ["/etc/passwd"], "ReadonlyPaths": ["/bin"]}
+    container = api.run("sh", "-c", "test ! -s /etc/passwd && ! touch /bin/new", host=paths)
+    assert api.wait(container) == 0
