@@ -11,7 +11,6 @@ from hakobu.engine import cpuset
 from hakobu.engine.capabilities import capability_names
 from hakobu.engine.records import Records
 from hakobu.errors import HakobuError, Invalid, Kind
-from hakobu.kernel.rlimit import has_rlimit
 from hakobu.kernel.signal import parse_signal
 from hakobu.spec import own_label
 from hakobu.spec.container import ContainerSpec
@@ -35,14 +34,21 @@ def _check_names(spec: ContainerSpec) -> None:
     """Names that the kernel has or has not: refused here, and not when the container starts."""
     capability_names(spec.security.cap_add, "CapAdd")
     capability_names(spec.security.cap_drop, "CapDrop")
-    for limit in spec.limits.ulimits:
-        if not has_rlimit(limit.name):
-            raise Invalid(f"invalid ulimit type: {limit.name}", field="Ulimits")
+    if spec.limits.ulimits:
+        _check_ulimits(spec)
     if spec.stop_signal:
         try:
             parse_signal(spec.stop_signal)
         except ValueError as error:
             raise Invalid(str(error), field="StopSignal") from error
+
+
+def _check_ulimits(spec: ContainerSpec) -> None:
+    from hakobu.kernel.rlimit import has_rlimit  # here: an idle daemon does not hold `resource`
+
+    for limit in spec.limits.ulimits:
+        if not has_rlimit(limit.name):
+            raise Invalid(f"invalid ulimit type: {limit.name}", field="Ulimits")
 
 
 def check_spec(spec: ContainerSpec, records: Records) -> tuple[str, ...]:
