@@ -33,7 +33,6 @@ def _no(name: str, kind: Kind, why: str, key: str | None = None) -> Flag:
 
 
 _SWARM = "there is no swarm mode"
-_TLS = "the engine listens on unix sockets only; use ssh to reach it from elsewhere"
 
 FLAGS: tuple[Flag, ...] = (
     _w("bip", "str", "Address and prefix of the default bridge"),
@@ -64,7 +63,13 @@ FLAGS: tuple[Flag, ...] = (
     _w("fixed-cidr", "str", "IPv4 subnet for the addresses of the default bridge"),
     _w("fixed-cidr-v6", "str", "IPv6 subnet for the addresses of the default bridge"),
     _w("group", "str", "Group for the unix socket", short="G"),
-    _w("host", "list", "Socket to listen on: unix://PATH or fd://", short="H", key="hosts"),
+    _w(
+        "host",
+        "list",
+        "Where to listen: unix://PATH, fd://, or tcp://HOST:PORT with --tlsverify",
+        short="H",
+        key="hosts",
+    ),
     _w("icc", "bool", "Communication between containers of the default bridge"),
     _w("image-gc-age", "str", "Remove pulled images unused for this long, such as 720h (default: never)"),
     _w("image-gc-interval", "str", "Time between looks for images to remove (default 1h)"),
@@ -116,6 +121,11 @@ FLAGS: tuple[Flag, ...] = (
     _w("seccomp-profile", "str", "Path of the seccomp profile, or 'unconfined'"),
     _w("shutdown-timeout", "int", "Seconds that containers get to stop, without live-restore"),
     _w("storage-driver", "str", "Storage driver", short="s", accepts=("", "overlay2", "overlayfs")),
+    _w("tls", "bool", "Has no meaning of its own: TCP wants --tlsverify"),
+    _w("tlscacert", "str", "Authority that clients' certificates must be of (for --tlsverify)"),
+    _w("tlscert", "str", "Certificate of the engine (for --tlsverify)"),
+    _w("tlskey", "str", "Key of that certificate (for --tlsverify)"),
+    _w("tlsverify", "bool", "Listen on TCP, for clients that prove themselves by a certificate"),
     _w("userland-proxy", "bool", "Forward in user space what the kernel cannot", accepts=("true",)),
     _w("validate", "bool", "Check the configuration and leave", key=""),
     _w("version", "bool", "Print the version and leave", short="v", key=""),
@@ -152,11 +162,6 @@ FLAGS: tuple[Flag, ...] = (
     _no("selinux-enabled", "bool", "no SELinux labels are set"),
     _no("storage-opt", "list", "the overlay driver has no options here", "storage-opts"),
     _no("swarm-default-advertise-addr", "str", _SWARM),
-    _no("tls", "bool", _TLS),
-    _no("tlscacert", "str", _TLS),
-    _no("tlscert", "str", _TLS),
-    _no("tlskey", "str", _TLS),
-    _no("tlsverify", "bool", _TLS),
     _no("userland-proxy-path", "str", "the shim forwards; there is no proxy program"),
     _no("userns-remap", "str", "user namespaces are chosen for each container"),
 )

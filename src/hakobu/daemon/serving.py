@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from hakobu.api.http.listen import listen_tcp, listen_unix, passed_sockets
 from hakobu.api.scope.audit import AuditLog
@@ -24,7 +25,12 @@ from hakobu.daemon.wiring import Engine, build
 from hakobu.errors import HakobuError, Invalid
 from hakobu.runtime.link import Shims
 
+if TYPE_CHECKING:
+    from hakobu.daemon.terminator import Terminator
+
 _log = logging.getLogger("hakobu.daemon")
+TLS_PORT = 2376
+"""Docker's, where a host names none."""
 
 
 async def run(settings: Settings, shims: Shims, launcher: "asyncio.Task[None]") -> None:
@@ -45,7 +51,8 @@ async def run(settings: Settings, shims: Shims, launcher: "asyncio.Task[None]") 
 
 
 async def _serve(settings: Settings, engine: Engine) -> None:
-    listeners = [_listener(host, settings.group) for host in settings.hosts]
+    listeners = [_listener(host, settings.group) for host in settings.hosts if not host.startswith("tcp://")]
+    terminator = _terminator(settings, listeners)
     metrics = _metrics(settings.metrics_address)
     options = Options(metrics=metrics)
     server = await serve([s for group in listeners for s in group], engine.services, options=options)
@@ -54,6 +61,8 @@ async def _serve(settings: Settings, engine: Engine) -> None:
         lambda s, policy: serve_scoped(s, policy, engine.services, audit, options)
     ):
         _log.error("%s", problem)
+    if terminator is not None:
+        terminator.start()
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -72,6 +81,8 @@ async def _serve(settings: Settings, engine: Engine) -> None:
     finally:
         engine.bus.close()
         await engine.sockets.close()
+        if terminator is not None:
+            await terminator.close()
         await server.close()
         audit.close()
 
@@ -108,14 +119,32 @@ def _listener(host: str, group: str) -> list[socket.socket]:
         case "unix" if path:
             os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
             return [listen_unix(path, group=group)]
-        case "tcp":
-            raise Invalid(
-                f"--host {host} is not supported: the engine listens on unix sockets only",
-                field="host",
-                hint="use ssh to reach it from elsewhere",
-            )
         case _:
-            raise Invalid(f"invalid --host: {host!r} (expected unix://PATH or fd://)", field="host")
+            raise Invalid(f"invalid --host: {host!r} (expected unix://PATH, fd:// or tcp://HOST:PORT)", field="host")
+
+
+def _terminator(settings: Settings, listeners: list[list[socket.socket]]) -> "Terminator | None":
+    """With TCP among the hosts; the socket that its clients arrive at is one more listener."""
+    addresses = [_tcp_address(host) for host in settings.hosts if host.startswith("tcp://")]
+    if not addresses or settings.tls is None:
+        return None
+    from hakobu.api.tls.context import TlsFiles, server_context  # ssl costs 10 ms and 4 MB
+    from hakobu.daemon.terminator import Terminator
+
+    files, path = TlsFiles(*settings.tls), settings.engine.instance.tls_socket
+    server_context(files)  # a file that is of no use is said now
+    found = [listen_tcp(*address) for address in addresses]
+    listeners.append([listen_unix(path, default_group="")])
+    return Terminator(found, files, path)
+
+
+def _tcp_address(host: str) -> tuple[str, int]:
+    address, _, port = host.removeprefix("tcp://").rpartition(":")
+    if not address and not port.isdigit():
+        address, port = port, ""
+    if port and not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise Invalid(f"invalid --host: {host!r} (expected tcp://HOST:PORT)", field="host")
+    return address.strip("[]"), int(port or TLS_PORT)
 
 
 def _metrics(address: tuple[str, int] | None) -> list[socket.socket]:

@@ -41,7 +41,8 @@ class FlagRefused(HakobuError):
 class Settings:
     """What the daemon's process itself needs beside the engine's configuration.
 
-    `rootless` is asked for by the flag; an ordinary user's engine is it without being asked.
+    `rootless` is asked for by the flag; an ordinary user's engine is it without being asked. `tls` are the files of
+    --tlscacert, --tlscert and --tlskey: with a host of TCP they are there.
     """
 
     engine: EngineConfig
@@ -50,6 +51,7 @@ class Settings:
     rootless: bool = False
     rootless_network: str = ""
     group: str = ""
+    tls: tuple[str, str, str] | None = None
     metrics_address: tuple[str, int] | None = None
     log_level: str = "info"
     log_format: str = "text"
@@ -265,7 +267,8 @@ def _settings(given: _Given, environment: Mapping[str, str], defaults: _Defaults
     debug = read.flag("debug")
     return Settings(
         engine=_engine(read, instance, debug, environment),
-        hosts=read.list("host") or (f"unix://{instance.socket}",),
+        hosts=(hosts := read.list("host") or (f"unix://{instance.socket}",)),
+        tls=_tls(read, hosts),
         pidfile=read.text("pidfile", f"{exec_root}/hakobu.pid"),
         rootless=read.flag("rootless"),
         rootless_network=read.text("rootless-network"),
@@ -280,6 +283,26 @@ def _settings(given: _Given, environment: Mapping[str, str], defaults: _Defaults
         validate=read.flag("validate"),
         version=read.flag("version"),
     )
+
+
+def _tls(read: _Reader, hosts: tuple[str, ...]) -> tuple[str, str, str] | None:
+    """TCP is for those alone who prove themselves: whoever reaches the API is root on this machine."""
+    tcp = next((host for host in hosts if host.startswith("tcp://")), "")
+    if tcp and not read.flag("tlsverify"):
+        raise Invalid(
+            f"--host {tcp} without --tlsverify would make everybody root who can connect",
+            field="host",
+            hint="add --tlsverify --tlscacert --tlscert --tlskey, or reach the engine by ssh://",
+        )
+    if tcp and read.flag("rootless"):
+        raise Invalid(f"--host {tcp}: a user's engine listens in a network of its own", field="host", hint="use ssh://")
+    if not read.flag("tlsverify"):
+        return None
+    files = (read.text("tlscacert"), read.text("tlscert"), read.text("tlskey"))
+    for name, path in zip(("tlscacert", "tlscert", "tlskey"), files, strict=True):
+        if not path:
+            raise Invalid(f"--tlsverify needs --{name}", field=name)
+    return files
 
 
 def _engine(read: _Reader, instance: Instance, debug: bool, environment: Mapping[str, str]) -> EngineConfig:

@@ -72,6 +72,11 @@ class Instance:
         return f"{self.exec_root}/hakobu.sock"
 
     @property
+    def tls_socket(self) -> str:
+        """Where the process that ends clients' TLS finds the API."""
+        return f"{self.exec_root}/tls.sock"
+
+    @property
     def keeper_dir(self) -> str:
         """Of the process that holds a user's namespaces and binds published ports."""
         return f"{self.exec_root}/keeper"
