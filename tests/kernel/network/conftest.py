@@ -65,13 +65,19 @@ def sh(line: str) -> str:
 
 
 def resolvers(directory: str) -> list[int]:
-    found = []
+    """Not the forks by which one enters a namespace for a moment: these are children of another."""
+    found: dict[int, int] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError), open(f"/proc/{entry}/cmdline") as file:
                 if f"{directory}/names.json" in file.read().split("\0"):
-                    found.append(int(entry))
-    return found
+                    found[int(entry)] = parent_of(entry)
+    return [pid for pid, parent in found.items() if parent not in found]
+
+
+def parent_of(pid: str) -> int:
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
 
 
 def end_resolvers(directory: str) -> None:
