@@ -25,6 +25,7 @@ class Context:
         self.argv = argv or []
         self.disk = Disk()
         self.has_warned = False
+        self._given: tuple[str, ...] | None = None
         self._endpoint = endpoint
         self._engine: Engine | None = None
         self._project: Project | None = None
@@ -70,7 +71,7 @@ class Context:
     @property
     def selection(self) -> Selection:
         return Selection(
-            files=self.texts("file"),
+            files=self._files(),
             name=self.text("project_name"),
             directory=self.text("project_directory"),
             env_files=self.texts("env_file"),
@@ -79,6 +80,20 @@ class Context:
             warn=self._warn,
             disk=self.disk,
         )
+
+    def _files(self) -> tuple[str, ...]:
+        """The files that were given; of an application in a registry those it consists of."""
+        if self._given is None:
+            found: list[str] = []
+            for file in self.texts("file"):
+                if file.startswith("oci://"):
+                    from hakobu.compose.published_project import bring
+
+                    found += bring(file, os.environ)
+                else:
+                    found.append(file)
+            self._given = tuple(found)
+        return self._given
 
     def _warn(self, text: str) -> None:
         self.has_warned = True

@@ -32,7 +32,9 @@ def head_of(argv: list[str]) -> list[str] | None:
     at = 0
     while at < len(argv) and argv[at].startswith("-"):
         name, equals, value = argv[at].partition("=")
-        if name not in _WITH_VALUE or "-" in (value, *argv[at : at + 2]):  # `-f -` reads standard input
+        words = (value, *argv[at : at + 2])
+        # `-f -` reads standard input, and what a name in a registry stands for may have changed
+        if name not in _WITH_VALUE or "-" in words or any(word.startswith("oci://") for word in words):
             return None
         at += 1 if equals else 2
     if argv[at : at + 1] != ["up"]:

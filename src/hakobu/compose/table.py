@@ -210,6 +210,17 @@ VERBS: dict[str, tuple[str, str, tuple[Adder, ...]]] = {
             _SERVICES,
         ),
     ),
+    "publish": (
+        "publish.publish",
+        "Publish the project's files to a registry",
+        (
+            flag("--with-env", help="with the env files"),
+            flag("--resolve-image-digests", help="pin each image to its digest"),
+            text("--oci-version", help="for compatibility: artifacts are OCI 1.1's"),
+            flag("-y", "--yes", help="for compatibility: nothing is asked"),
+            words(repository="REPOSITORY[:TAG]"),
+        ),
+    ),
     "pull": (
         "transfer.pull",
         "Pull images",
@@ -349,7 +360,7 @@ VERBS: dict[str, tuple[str, str, tuple[Adder, ...]]] = {
 }
 
 _NO_BUILD = "images are not built here; `image` names one that exists"
-REFUSED_VERBS: dict[str, str] = dict.fromkeys(("build", "publish"), _NO_BUILD)
+REFUSED_VERBS: dict[str, str] = {"build": _NO_BUILD}
 
 
 def function_of(verb: str) -> "Callable[[Context], int]":

@@ -63,12 +63,17 @@ def _text(context: Context) -> str:
         names = list(project.services) if wanted == "*" else wanted.split(",")
         return "".join(f"{name} {service_hash(project.service(name))}\n" for name in names)
     if context.on("lock_image_digests"):
-        pinned = _pinned(context, project)
-        services: dict[str, Json] = {name: {"image": s.image} for name, s in pinned.services.items() if s.image}
-        return "".join(block({"services": services}, 0))
+        return pinned_digests(context, project)
     if context.on("resolve_image_digests"):
         project = _pinned(context, project)
     return to_json(project) + "\n" if context.text("format") == "json" else to_yaml(project)
+
+
+def pinned_digests(context: Context, project: Project | None = None) -> str:
+    """An override file that pins each image to its digest."""
+    pinned = _pinned(context, project or context.project)
+    services: dict[str, Json] = {name: {"image": s.image} for name, s in pinned.services.items() if s.image}
+    return "".join(block({"services": services}, 0))
 
 
 def _project(context: Context) -> Project:
