@@ -202,3 +202,30 @@ def test_tcp_without_mutual_tls_is_refused(
         [*argv, "-H", f"tcp://127.0.0.1:{free_port()}", *flags(files)], capture_output=True, text=True, check=False
     )
     assert done.returncode != 0 and said in done.stderr
+
+
+def ours(secure: Secure, *argv: str, name: str = "client", **how: object) -> "subprocess.CompletedProcess[bytes]":
+    program = [sys.executable, "-I", "-m", "hakobu.cli.main", "-H", f"tcp://127.0.0.1:{secure.port}"]
+    flags = flags_of(secure.files, name)
+    return subprocess.run([*program, *flags, *argv], capture_output=True, check=False, **how)  # type: ignore[call-overload]
+
+
+def test_our_own_command_line_comes_in_the_same_way(secure: Secure, tmp_path: Path) -> None:
+    data = os.urandom(3 << 20)
+    done = ours(secure, "run", "--rm", "-i", "busybox", "sh", "-c", "cat; sleep .3; echo after", input=data)
+    assert done.stdout == data + b"after\n" and done.returncode == 0
+    assert ours(secure, "run", "--rm", "busybox", "sh", "-c", "echo x; exit 7").stdout == b"x\n"
+    (tmp_path / "big").write_bytes(data)
+    ours(secure, "create", "--name", "ours", "busybox", "sleep", "1000")
+    assert ours(secure, "cp", f"{tmp_path}/big", "ours:/big").returncode == 0
+    assert ours(secure, "cp", "ours:/big", f"{tmp_path}/back").returncode == 0
+    assert (tmp_path / "back").read_bytes() == data
+    archive = ours(secure, "save", "busybox").stdout
+    assert b"Loaded image: busybox" in ours(secure, "load", input=archive).stdout
+    assert ours(secure, "rm", "-f", "ours").returncode == 0
+
+
+def test_our_own_command_line_says_why_it_is_not_let_in(secure: Secure) -> None:
+    refused = ours(secure, "ps", name="other")
+    assert refused.returncode == 1
+    assert b"tls: " in refused.stderr and b"unknown ca" in refused.stderr, refused.stderr

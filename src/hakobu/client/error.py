@@ -43,6 +43,8 @@ class CannotConnect(ClientError):
 def _cannot_connect(url: str, cause: OSError) -> str:
     if isinstance(cause, PermissionError):
         return f"permission denied while trying to connect to the Docker daemon socket at {url}"
+    if reason := getattr(cause, "reason", None):  # of TLS, which is imported only where it is spoken
+        return f"error during connect to {url}: tls: {str(reason).lower().replace('_', ' ')}"
     return f"Cannot connect to the Docker daemon at {url}. Is the docker daemon running?"
 
 

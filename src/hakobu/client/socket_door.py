@@ -81,7 +81,15 @@ def _connect_tcp(endpoint: Endpoint) -> Socket:
     sock = socket.create_connection((endpoint.address, endpoint.port), CONNECT_TIMEOUT_S)
     sock.settimeout(None)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return tls_context(endpoint.tls).wrap_socket(sock, server_hostname=endpoint.address) if endpoint.tls else sock
+    if endpoint.tls is None:
+        return sock
+    from hakobu.client.tls_door import secured
+
+    try:
+        return secured(sock, tls_context(endpoint.tls), endpoint.address)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def tls_context(tls: Tls) -> SSLContext:
@@ -110,11 +118,8 @@ def send_some(sock: Socket, data: bytes | memoryview) -> int:
     sock.setblocking(False)
     try:
         return sock.send(data)
-    except OSError as e:
-        # TLS has its own words for it; by name, for `ssl` is not imported where it is not used.
-        if isinstance(e, BlockingIOError) or type(e).__name__ in ("SSLWantReadError", "SSLWantWriteError"):
-            return 0
-        raise
+    except BlockingIOError:
+        return 0
     finally:
         sock.setblocking(True)
 

@@ -14,6 +14,7 @@ import ssl
 
 HANDSHAKE_S = 30.0
 LINGER_S = 5.0
+ALERT_S = 2.0
 TCP_CLOSE = 7
 """`tcpi_state` of a connection that is over, from include/net/tcp_states.h."""
 _PIECE_BYTES = 256 << 10
@@ -44,10 +45,18 @@ class Tunnel:
                     await self._flush()
                     await self._receive()
                 except ssl.SSLError:
-                    with contextlib.suppress(OSError):  # the alert says why
-                        await self._flush()
+                    await self._say_why()
                     raise
             await self._flush()
+
+    async def _say_why(self) -> None:
+        """The alert arrives: closing at once, with the client's next words unread, would reset the connection first."""
+        with contextlib.suppress(OSError):
+            await self._flush()
+            self._client.shutdown(socket.SHUT_WR)
+            async with asyncio.timeout(ALERT_S):
+                while await self._loop.sock_recv(self._client, _PIECE_BYTES):
+                    pass
 
     async def run(self, engine: socket.socket) -> None:
         """Until both sides have ended, or the engine's: what it said last is sent, then nothing is read any more."""
