@@ -107,6 +107,11 @@ class Context:
             self.activate(*self.services)
         return self._project
 
+    def take(self, project: Project) -> Project:
+        """The project as it is from now on."""
+        self._project = project
+        return project
+
     def activate(self, *names: str) -> None:
         """Services named on the command line are active whatever their profiles."""
         project = self._project or load(self.selection)

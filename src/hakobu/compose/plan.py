@@ -95,6 +95,8 @@ def plan_pulls(project: Project, observed: Observed, options: UpOptions) -> Plan
     wanted: dict[str, Action] = {}
     for name in wanted_services(project, options):
         service = project.service(name)
+        if service.provider is not None:
+            continue
         policy = options.pull or service.pull_policy or "missing"
         image = project.image_of(service)
         missing = image not in observed.images
@@ -144,6 +146,8 @@ def _changes(
 def _change(
     project: Project, observed: Observed, options: UpOptions, service: Service, shared_anew: str
 ) -> list[Action]:
+    if service.provider is not None:
+        return []
     every = observed.of_service(service.name)
     existing = {c.number: c for c in every if c not in leftovers(every)}
     count = options.scale.get(service.name, service.replicas)

@@ -55,8 +55,10 @@ def _facts(project: Project, service: Service) -> dict[str, Json]:
 def _is_plain(project: Project, service: Service) -> bool:
     """Kept as long as its containers are right: no image to be asked for anew, no work to be waited for."""
     waits = service.depends_on.items()
-    return service.pull_policy in _KEEPING and all(
-        dependency.condition in (HEALTHY, STARTED) and name in project.services for name, dependency in waits
+    return (
+        service.provider is None
+        and service.pull_policy in _KEEPING
+        and all(dependency.condition in (HEALTHY, STARTED) and name in project.services for name, dependency in waits)
     )
 
 

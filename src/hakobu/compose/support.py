@@ -25,8 +25,6 @@ def refuse_unsupported(project: Project, names: Iterable[str]) -> None:
 
 def _of_service(project: Project, service: Service) -> Iterator[tuple[tuple[str, ...], str]]:
     here = ("services", service.name)
-    if service.provider is not None:
-        yield (*here, "provider"), "services are containers here"
     if service.models:
         yield (*here, "models"), "language models are not provided"
     for i, volume in enumerate(service.volumes):

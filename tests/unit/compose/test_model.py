@@ -27,7 +27,7 @@ def service(tmp_path: Path, *lines: str) -> object:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("provider: {type: x}", "6:5: services.web.provider is not supported: services are containers here"),
+        ("models: [m]\nmodels: {m: {model: x}}", "6:5: services.web.models is not supported: language models"),
         ("volumes: [{type: npipe, target: /x}]", "6:5: services.web.volumes.0.type is not supported: mounts of type"),
         ("volumes: [{type: cluster, source: v}]", "mounts of type cluster"),
     ],

@@ -53,6 +53,10 @@ def prepare(context: Context, options: UpOptions) -> tuple[Applier, Plan, Observ
     refuse_unsupported(project, names)
     if context.on("build"):
         refuse_builds(project, names)
+    if any(project.service(name).provider is not None for name in names) and not context.dry:
+        from hakobu.compose.provider import provided
+
+        project = context.take(provided(project, names, context.progress, os.environ))
     observed = observe(context.engine, project)
     if pulls := plan_pulls(project, observed, options):
         options_of = context.apply_options()
@@ -250,7 +254,19 @@ def down(context: Context, *, everything: bool = False) -> int:
         project=project,
         options=context.apply_options(volumes=volumes),
     ).run(plan)
+    _end_providers(context, project)
     return 0
+
+
+def _end_providers(context: Context, project: Project | None) -> None:
+    """What others provide for the project is taken down by them."""
+    if project is None or context.dry:
+        return
+    for service in project.services.values():
+        if service.provider is not None:
+            from hakobu.compose.provider import call
+
+            call("down", project.name, service, context.progress, os.environ)
 
 
 def stop(context: Context) -> int:
