@@ -1,12 +1,12 @@
 """Request bodies: what a service, a network and a volume of a project are in the Docker Engine API's words. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hakobu.compose import label
 from hakobu.compose.model.attachment import NetworkAttachment
 from hakobu.compose.model.healthcheck import Healthcheck
-from hakobu.compose.model.project import Network, Project, Volume
+from hakobu.compose.model.project import FileObject, Network, Project, Volume
 from hakobu.compose.model.resource import FileReference
 from hakobu.compose.model.service import Service
 from hakobu.compose.model.volume import ServiceVolume
@@ -382,13 +382,26 @@ def _mount(volume: ServiceVolume, volumes: Mapping[str, Volume]) -> Json:
 
 def _file_mounts(wanted: Wanted) -> list[Json]:
     """Secrets and configs that are files of the host."""
-    pairs = [(r, wanted.project.secrets[r.source]) for r in wanted.service.secrets]
-    pairs += [(r, wanted.project.configs[r.source]) for r in wanted.service.configs]
     return [
-        {"Type": "bind", "Source": o.file, "Target": r.target or f"/{r.source}", "ReadOnly": True, "BindOptions": {}}
-        for r, o in pairs
+        {"Type": "bind", "Source": o.file, "Target": r.target, "ReadOnly": True, "BindOptions": {}}
+        for r, o in placed_files(wanted.project, wanted.service)
         if o.file and not has_owner(r)
     ]
+
+
+_SECRETS, _CONFIGS = "/run/secrets", ""
+"""What a target that is not absolute is below."""
+
+
+def placed_files(project: Project, service: Service) -> list[tuple[FileReference, FileObject]]:
+    """A service's secrets and configs, each with its absolute place in the container, and what it is."""
+    found = [(_placed(r, _SECRETS), project.secrets[r.source]) for r in service.secrets]
+    return found + [(_placed(r, _CONFIGS), project.configs[r.source]) for r in service.configs]
+
+
+def _placed(reference: FileReference, folder: str) -> FileReference:
+    target = reference.target or reference.source
+    return reference if target.startswith("/") and reference.target else replace(reference, target=f"{folder}/{target}")
 
 
 def has_owner(reference: FileReference) -> bool:

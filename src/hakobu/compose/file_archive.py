@@ -4,7 +4,7 @@ import io
 import time
 from pathlib import Path
 
-from hakobu.compose.body import has_owner
+from hakobu.compose.body import has_owner, placed_files
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.model.project import FileObject, Project
 from hakobu.compose.model.resource import FileReference
@@ -13,9 +13,11 @@ from hakobu.compose.model.service import Service
 
 def archives_of(project: Project, service: Service) -> list[bytes]:
     """Those that are no files of the host, or not of this owner; `ActionFailed` names one that cannot be had."""
-    pairs = [(r, project.secrets[r.source]) for r in service.secrets]
-    pairs += [(r, project.configs[r.source]) for r in service.configs]
-    return [file_archive(r, _content(project, source)) for r, source in pairs if not source.file or has_owner(r)]
+    return [
+        file_archive(reference, _content(project, source))
+        for reference, source in placed_files(project, service)
+        if not source.file or has_owner(reference)
+    ]
 
 
 def _content(project: Project, source: FileObject) -> bytes:

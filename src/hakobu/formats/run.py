@@ -99,7 +99,13 @@ def _networks(value: Json) -> Iterator[str]:
 
 
 def _limit(value: Json) -> str:
-    return f"{value['soft']}:{value['hard']}" if isinstance(value, dict) else "" if value is None else str(value)
+    return (
+        f"{value.get('soft', 0)}:{value.get('hard', 0)}"
+        if isinstance(value, dict)
+        else ""
+        if value is None
+        else str(value)
+    )
 
 
 def words_of(value: Json) -> list[str]:

@@ -80,7 +80,7 @@ def units_in(file: str, text: str) -> list[Unit]:
     units: list[Unit] = []
     lines: list[str] = []
     name = ""
-    for line in [*text.splitlines(), f"{_HEADER}"]:
+    for line in [*text.rstrip("\n").split("\n"), _HEADER]:
         if line.startswith(_HEADER):
             if name and name.rpartition(".")[2] in EXTENSIONS:
                 units.append(parse_unit("\n".join(lines), name, file=f"{file} ({name})", directory=directory))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from hakobu.compose.body import Wanted, container_body, network_body, volume_body
+from hakobu.compose.body import Wanted, container_body, network_body, placed_files, volume_body
 from hakobu.compose.load import Selection, load
 
 TEXT = """
@@ -176,3 +176,13 @@ def test_what_few_services_ask_for(tmp_path: Path) -> None:
     assert endpoint["p_default"]["Links"] == expected
     built = container_body(replace(base, service=project.services["b"]))
     assert built["Image"] == "p-b"
+
+
+def test_targets_of_secrets_and_configs_are_absolute(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(
+        "services: {a: {image: x, secrets: [{source: s, target: t}, s], configs: [{source: c, target: t}, c]}}\n"
+        "secrets: {s: {file: ./s}}\nconfigs: {c: {file: ./c}}\n"
+    )
+    project = load(Selection(working_directory=str(tmp_path)))
+    found = [reference.target for reference, _ in placed_files(project, project.services["a"])]
+    assert found == ["/run/secrets/t", "/run/secrets/s", "/t", "/c"]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from hakobu.compose.body import placed_files
 from hakobu.compose.model.dependency import HEALTHY
 from hakobu.compose.model.port import Port
 from hakobu.compose.model.project import Project
@@ -178,6 +179,9 @@ def _mounts(project: Project, service: Service, volumes: _Volumes, filled: dict[
     found: list[Json] = []
     taken: set[FileReference] = set()
     for mount in service.volumes:
+        if mount.type not in ("bind", "volume", "tmpfs", "image"):
+            volumes.notes.append(Note(f"services.{service.name}.volumes", f"a mount of type {mount.type} has no word"))
+            continue
         inside = [r for r in service.configs if r.target.startswith(f"{mount.target}/")]
         if mount.source in filled:
             name = filled[mount.source]
@@ -206,22 +210,18 @@ def _mounts(project: Project, service: Service, volumes: _Volumes, filled: dict[
 def _single_files(project: Project, service: Service, volumes: _Volumes, taken: set[FileReference]) -> list[Json]:
     """Files that are put beside the image's own."""
     found: list[Json] = []
-    for reference in (*service.configs, *service.secrets):
+    for reference, source in placed_files(project, service):
         if reference in taken:
             continue
-        target = reference.target or f"/{reference.source}"
-        root, _, last = target.rpartition("/")
-        source = _source_of(project, [_at(reference, target)], root)
-        name = volumes.add(reference.source, source)
-        found.append({"name": name, "mountPath": target, "subPath": last})
+        if source.external:
+            text = "the object must be in the cluster"
+            volumes.notes.append(Note(f"services.{service.name}.{reference.source}", text))
+        root, _, last = reference.target.rpartition("/")
+        name = volumes.add(reference.source, _source_of(project, [reference], root))
+        found.append({"name": name, "mountPath": reference.target, "subPath": last})
         if reference.uid or reference.gid:
             volumes.notes.append(Note(f"services.{service.name}.{reference.source}", "a file's owner has no word"))
     return found
-
-
-def _at(reference: FileReference, target: str) -> FileReference:
-    mode = reference.mode
-    return FileReference(source=reference.source, target=target, mode=mode)
 
 
 def _label(project: Project, mount: ServiceVolume) -> str:

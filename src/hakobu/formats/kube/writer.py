@@ -76,6 +76,8 @@ def _file_sets(project: Project, output: _Output) -> None:
     references += [(r.source, True) for s in project.services.values() for r in s.secrets]
     for key, secret in dict.fromkeys(references):
         source = project.secrets[key] if secret else project.configs[key]
+        if source.external:
+            continue
         hidden = secret or source.labels.get(KIND_LABEL) == "Secret"
         name, data_key = file_set_of(key)
         found.setdefault((name, hidden), {})[data_key] = source.content

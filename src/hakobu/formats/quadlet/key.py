@@ -12,7 +12,6 @@ ONE = {
     "Pull": "pull_policy",
     "UserNS": "userns_mode",
     "User": "user",
-    "CgroupsMode": "cgroup",
 }
 """Keys with one value."""
 MANY = {
@@ -52,6 +51,7 @@ TOLD = {
 }
 """Keys without effect here; an empty reason: it has one, and is read on its own."""
 REFUSED = {
+    "CgroupsMode": "a container's cgroup is the engine's",
     "EnvironmentHost": "name the variables",
     "GIDMap": "the engine has one map for all containers",
     "UIDMap": "the engine has one map for all containers",

@@ -159,8 +159,6 @@ def _one(entry: Entry, value: str) -> Json:
         return PULL[value]
     if entry.key == "PidsLimit":
         return int(value) if value.lstrip("-").isdigit() else value
-    if entry.key == "CgroupsMode":
-        raise UnsupportedField(entry.mark, entry.path, "a container's cgroup is the engine's")
     return value
 
 

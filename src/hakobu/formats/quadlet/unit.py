@@ -63,7 +63,7 @@ def parse_unit(text: str, name: str, *, file: str = "", directory: str = "") -> 
     """The unit in `text`; `BadComposeFile` names the line that is none."""
     entries: list[Entry] = []
     section, held, start = "", "", 0
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # no other character ends a line
         if line.lstrip()[:1] in ("#", ";"):
             continue
         if held:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from hakobu.compose.body import placed_files
 from hakobu.compose.model.dependency import COMPLETED, HEALTHY
 from hakobu.compose.model.project import Network, Project, Volume
 from hakobu.compose.model.resource import FileReference
 from hakobu.compose.model.service import Service
 from hakobu.formats.note import Note
 from hakobu.formats.pod import Pod, pods_of
-from hakobu.formats.quadlet.key import HEALTH, MANY, ONE, PAIRS, POOLS, SWITCHES
+from hakobu.formats.quadlet.key import HEALTH, MANY, ONE, PAIRS, POOLS, PULL, SWITCHES
 from hakobu.formats.quadlet.unit import UnitText, escape_percent, join_words, quote_word
 from hakobu.formats.run import RUN_FLAGS, RUN_SWITCHES, grace_s, values_of, words_of
 from hakobu.formats.short import compact_json, short_service
@@ -70,7 +71,8 @@ def _container_lines(
 ) -> Iterator[tuple[str, str]]:
     for key, attribute in ONE.items():
         for value in values_of(short.get(attribute)):
-            yield key, value
+            if key != "Pull" or value in PULL:
+                yield key, value
     yield from _network_lines(project, pod, service)
     for key, attribute in MANY.items():
         for value in values_of(short.get(attribute)):
@@ -146,14 +148,16 @@ def _file_lines(project: Project, pod: Pod, service: Service, files: Files) -> I
     """Configs and secrets: files of the host where they lie, contents as files beside the units."""
     filled = _filled(pod)
     inside = [replace(r, target=f"{v.target}{r.target}") for v in service.volumes for r in filled.get(v.source, ())]
-    pairs = [(r, project.configs[r.source]) for r in (*service.configs, *inside)]
-    pairs += [(r, project.secrets[r.source]) for r in service.secrets]
+    pairs = placed_files(project, service) + [(r, project.configs[r.source]) for r in inside]
     for reference, source in pairs:
+        if source.external:
+            files.notes.append(Note(f"services.{service.name}.{reference.source}", "belongs to a cluster"))
+            continue
         place = source.file
         if not place:
             place = f"./{source.key}"
             files.texts[source.key] = source.content
-        yield "Volume", f"{place}:{reference.target or f'/{reference.source}'}:ro"
+        yield "Volume", f"{place}:{reference.target}:ro"
         if reference.uid or reference.gid or reference.mode not in (None, 0o444, 0o644):
             path = f"services.{service.name}.{reference.source}"
             files.notes.append(Note(path, "owner and mode are those of the file"))
@@ -256,6 +260,9 @@ def _note_unsaid(service: Service, short: Mapping[str, Json], files: Files) -> N
     for key, value in short.items():
         if key not in known and value:
             files.notes.append(Note(f"services.{service.name}.{key}", "has no key in a quadlet unit"))
+    if service.pull_policy and service.pull_policy not in PULL:
+        text = f"{service.pull_policy} has no word in a quadlet unit"
+        files.notes.append(Note(f"services.{service.name}.pull_policy", text))
     if service.replicas != 1:
         files.notes.append(Note(f"services.{service.name}.scale", "a unit is one container"))
     if service.command == ():
