@@ -100,6 +100,9 @@ def test_a_pod_unit_is_an_anchor() -> None:
         ("[Container]\nImage=x\nReadOnly=maybe\n", "Container.ReadOnly must be true or false; it is 'maybe'"),
         ("[Service]\nNice=1\n", "has no section [Container]"),
         ("[Container]\nnonsense\n", "web.container:2: is no line of a unit: 'nonsense'"),
+        ("[Container]\nImage=x\nUlimit=nofile=many\n", "web.container:3: Container.Ulimit cannot be 'nofile=many'"),
+        ("[Container]\nImage=x\nEntrypoint=[a\n", "web.container:3: Container.Entrypoint cannot be '[a'"),
+        ("[Container]\nImage=x\nVolume=%h/d:/d\n", "Container.Volume is not supported: %h is systemd's to replace"),
         ("[Container]\nImage=x\nNotify=true\n", "Container.Notify is not supported"),
     ],
 )

@@ -127,6 +127,13 @@ def read_bool(entry: Entry) -> bool:
 
 
 def _read_entry(entry: Entry, read: ReadContainer) -> None:
+    try:
+        _take_entry(entry, read)
+    except ValueError as e:
+        raise BadComposeFile(entry.mark, f"cannot be {entry.value!r}", path=entry.path) from e
+
+
+def _take_entry(entry: Entry, read: ReadContainer) -> None:
     key, value, service = entry.key, _value(entry, read.raw), read.service
     if key in ONE:
         service[ONE[key]] = _one(entry, value)
@@ -249,7 +256,10 @@ def _entrypoint(value: str) -> Json:
     if value.startswith("["):
         from hakobu.client.codec import decode
 
-        return list[Json](decode(value))
+        words = decode(value)
+        if not isinstance(words, list):
+            raise ValueError(value)
+        return [*words]
     return [value]
 
 
@@ -450,7 +460,8 @@ def _long_mount(text: str, sections: dict[str, dict[str, Json]]) -> Json:
     if "tmpfs-size" in words:
         options["size"] = words["tmpfs-size"]
     if "tmpfs-mode" in words:
-        options["mode"] = int(words["tmpfs-mode"], 8)
+        mode = words["tmpfs-mode"]
+        options["mode"] = int(mode, 8) if re.fullmatch("[0-7]+", mode) else mode
     return joined(document, {kind: options} if options else {})
 
 

@@ -95,8 +95,8 @@ def split_words(text: str) -> list[str]:
         c = text[i]
         if c == "\\" and i + 1 < len(text):
             i += 1
-            if text[i] == "x":
-                word, i = word + chr(int(text[i + 1 : i + 3] or "0", 16)), i + 2
+            if text[i] == "x" and re.fullmatch("[0-9a-fA-F]{2}", text[i + 1 : i + 3]):
+                word, i = word + chr(int(text[i + 1 : i + 3], 16)), i + 2
             else:
                 word += _ESCAPES.get(text[i], text[i])
             begun = True
