@@ -58,17 +58,24 @@ def test_the_shop_as_services(stack: Daemon, program: str, tmp_path: Path) -> No
     units, root = tmp_path / "units", tmp_path / "root"
     stack.hakobu("convert", COMPOSE, "--to", "quadlet", "-o", str(units))
     stack.hakobu("quadlet", "install", "--root", str(root), "--program", program, str(units))
-    systemd = Systemd(root / "etc/systemd/system")
-    for name in ("web.service", "worker.service"):
-        systemd.start(name)
-    assert systemd.started.index("database.service") < systemd.started.index("web.service")
-    sell("coffee")
-    await_sold("coffee")
-    systemd.stop_all()
-    assert stack.hakobu("ps", "-aq").stdout == ""
-    again = Systemd(systemd.folder)
-    again.start("web.service")
-    await_sold("coffee")
-    again.stop_all()
+    started: list[Systemd] = []
+    try:
+        for item in ("coffee", "milk"):
+            systemd = Systemd(root / "etc/systemd/system")
+            started.append(systemd)
+            for name in ("web.service", "worker.service"):
+                systemd.start(name)
+            assert systemd.started.index("database.service") < systemd.started.index("web.service")
+            stack.hakobu(
+                "wait", "--condition", "healthy", "systemd-web"
+            )  # nobody waits for it, so its service does not
+            sell(item)
+            await_sold(item)
+            assert "coffee" in sold()
+            systemd.stop_all()
+            assert stack.hakobu("ps", "-aq").stdout == ""
+    finally:
+        stack.remove_all()
+        for systemd in started:
+            systemd.end()
     stack.hakobu("volume", "rm", "shop_database", "shop_queue")
-    stack.remove_all()
