@@ -259,7 +259,9 @@ def test_a_missing_controller_is_named() -> None:
         "net_cls": Resources(network_class_id=1),
         "net_prio": Resources(network_priorities={"lo": 1}),
     }
-    name = next(name for name in asked if not LAYOUT.has(name))
+    name = next((name for name in asked if not LAYOUT.has(name)), "")
+    if not name:
+        pytest.skip("this machine has every controller")
     made = open_tree().cgroup(f"/{NAME}/lacking")
     with pytest.raises(MissingController, match=f"controller {name} is not available") as caught:
         made.create(asked[name])

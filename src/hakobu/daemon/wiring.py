@@ -43,7 +43,7 @@ from hakobu.engine.pulling import RegistryPuller
 from hakobu.engine.pushing import RegistryPusher
 from hakobu.engine.reacting import Reactions
 from hakobu.engine.records import Records
-from hakobu.engine.recovery import Recovery, stale
+from hakobu.engine.recovery import Recovery, remove_strays, stale
 from hakobu.engine.registries import RegistryService, registry_settings
 from hakobu.engine.removing import Remover
 from hakobu.engine.roots import ContainerRoots
@@ -100,8 +100,10 @@ class Engine:
         await self._open_networks()
         self.background.spawn(self.monitor.run(), "monitor")
         for name in stale(self.config.instance.shims_dir, frozenset(c.id for c in self.records)):
-            await self.shims.delete(name)
+            await self.recovery.discard(name)
         await self.recovery.adopt()
+        running = frozenset(c.id for c in self.endpoints.running())
+        await asyncio.to_thread(remove_strays, self.tree, self.config.instance.cgroup_parent, running)
         await self.forwarding.adopt(self.records)
         await self._restore_networks()
         await self.shims.open()
@@ -277,6 +279,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         background,
         remover.remove_ended,
         unwatch,
+        planner.cgroup,
     )
     registries, layer_threads = registry_settings(config), ThreadPoolExecutor(8, "hakobu-layers")
     collector = Collector(stores)
@@ -341,7 +344,7 @@ def build(config: EngineConfig, shims: Shims) -> Engine:
         registries=RegistryService(registries),
         sockets=sockets,
     )
-    recovery = Recovery(records, shims, monitor, starter, watch, endpoints, bus, planner.cgroup)
+    recovery = Recovery(records, shims, monitor, starter, watch, endpoints, bus)
     return Engine(
         config,
         services,

@@ -5,6 +5,7 @@ restart policy or the automatic removal follows. An end is never told before its
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from hakobu.engine.announce import container_event, endpoint_event
 from hakobu.engine.background import Background
 from hakobu.engine.clock import monotonic_s, now_ns
 from hakobu.engine.execs import ExecService
+from hakobu.engine.observing import CgroupOf
 from hakobu.engine.ports import Net
 from hakobu.engine.records import Records
 from hakobu.engine.restarting import next_delay_s, wants_restart
@@ -23,6 +25,8 @@ from hakobu.errors import HakobuError
 from hakobu.spec.container import Container, State, Status
 from hakobu.spec.plan import Exit, Runtime, RuntimeEvent
 
+_log = logging.getLogger("hakobu.engine")
+_RUNS = (Status.RUNNING, Status.PAUSED)
 Remove = Callable[[str], Awaitable[None]]
 """Removes an ended container of `--rm` with its anonymous volumes."""
 
@@ -43,12 +47,15 @@ class Monitor:
         background: Background,
         remove: Remove,
         stopped: Callable[[str], None],
+        cgroup_of: CgroupOf,
     ) -> None:
         self._stopped_hook = stopped
         self._records, self._runtime, self._net, self._events = records, runtime, net, events
         self._waiters, self._execs, self._starter, self._gates = waiters, execs, starter, gates
         self._background, self._remove = background, remove
+        self._cgroup_of = cgroup_of
         self._delays: dict[str, float] = {}
+        self._short_of_memory: set[str] = set()
 
     async def run(self) -> None:
         async for event in self._runtime.events():
@@ -63,19 +70,34 @@ class Monitor:
             case "exit" if event.exit is not None:
                 await self.ended(event.container_id, event.exit)
             case "gone" if container is not None:
-                await self.ended(event.container_id, Exit(code=137, signal=9, oom_killed=False, finished_ns=now_ns()))
+                await self.abandoned(container.id)
             case "oom" if container is not None:
+                self._short_of_memory.add(container.id)
                 container_event(self._events, container, "oom")
             case "detach" if container is not None:
                 container_event(self._events, container, "exec_detach" if event.exec_id else "detach")
             case _:
                 pass
 
+    async def abandoned(self, container_id: str) -> None:
+        """Its shim has died without a report: what is left of it goes, with the cgroup that the shim removes else."""
+        async with self._gates.of(container_id):
+            container = self._records.by_id(container_id)
+            if container is None or container.state.status not in _RUNS:
+                return
+            group = self._cgroup_of(container)
+            try:
+                await asyncio.to_thread(group.kill)
+                await asyncio.to_thread(group.delete)
+            except OSError as error:
+                _log.warning("cgroup of %s: %s", container.name, error)
+        await self.ended(container_id, Exit(code=137, signal=9, oom_killed=False, finished_ns=now_ns()))
+
     async def ended(self, container_id: str, exit: Exit) -> None:
         """Tells the end of a run; also for what ended while no daemon was there."""
         async with self._gates.of(container_id):
             container = self._records.by_id(container_id)
-            if container is None or container.state.status not in (Status.RUNNING, Status.PAUSED):
+            if container is None or container.state.status not in _RUNS:
                 return
             self._stopped_hook(container_id)
             self._execs.container_ended(container_id)
@@ -98,8 +120,9 @@ class Monitor:
 
     def _tell(self, container: Container, exit: Exit) -> None:
         ran_s = max(0, exit.finished_ns - container.state.started_ns) // 1_000_000_000
-        if exit.oom_killed:
-            container_event(self._events, container, "oom")
+        if exit.oom_killed and container.id not in self._short_of_memory:
+            container_event(self._events, container, "oom")  # it was killed while no daemon was there to be told
+        self._short_of_memory.discard(container.id)
         container_event(self._events, container, "die", exitCode=str(exit.code), execDuration=str(ran_s))
         for endpoint in container.endpoints:
             endpoint_event(self._events, "disconnect", container, endpoint)

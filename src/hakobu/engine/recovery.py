@@ -4,11 +4,12 @@ The database says what was, the shims' sockets and files say what is. A containe
 word was lost with it: its cgroup is killed and it is recorded as ended by 137.
 """
 
+import contextlib
 import logging
 import os
+import re
 from collections.abc import Callable
 
-from hakobu.engine.clock import now_ns
 from hakobu.engine.ending import Monitor
 from hakobu.engine.ports import Net
 from hakobu.engine.records import Records
@@ -16,10 +17,11 @@ from hakobu.engine.restarting import wants_start_at_boot
 from hakobu.engine.services import Events
 from hakobu.engine.starting import Starter
 from hakobu.errors import HakobuError
-from hakobu.kernel.cgroup import Cgroup
+from hakobu.kernel.cgroup import Tree
 from hakobu.spec.container import Container, Status
 from hakobu.spec.plan import Created, Exit, Runtime
 
+_ID = re.compile("[0-9a-f]{64}")
 _log = logging.getLogger("hakobu.engine")
 _RAN = (Status.RUNNING, Status.PAUSED)
 
@@ -36,11 +38,9 @@ class Recovery:
         watch: Callable[[Container], None],
         net: Net,
         events: Events,
-        cgroup_of: Callable[[Container], Cgroup],
     ) -> None:
         self._records, self._runtime, self._monitor = records, runtime, monitor
         self._starter, self._watch, self._net, self._events = starter, watch, net, events
-        self._cgroup_of = cgroup_of
         self._due: list[str] = []
 
     async def adopt(self) -> None:
@@ -63,9 +63,16 @@ class Recovery:
                 await self._running(container, found)
                 return
             await self._ended(container, found)
+        else:
+            await self.discard(container.id)
         current = self._records.by_id(container.id)
         if current is not None and wants_start_at_boot(current, ran):
             self._due.append(container.id)
+
+    async def discard(self, container_id: str) -> None:
+        """The shim of a start that its daemon did not live to answer, or of a container that is unknown."""
+        await self._runtime.adopt(container_id)
+        await self._runtime.delete(container_id)
 
     async def _running(self, container: Container, created: Created) -> None:
         if created.pid != container.state.pid:
@@ -73,14 +80,11 @@ class Recovery:
         self._watch(container)
 
     async def _ended(self, container: Container, exit: Exit | None) -> None:
-        """Without a report there was no orderly end: what is left of it must go."""
+        """Without a report there was no orderly end."""
         if exit is None:
-            try:
-                self._cgroup_of(container).kill()
-            except OSError as error:
-                _log.warning("cgroup of %s: %s", container.name, error)
-            exit = Exit(code=137, signal=9, oom_killed=False, finished_ns=now_ns())
-        await self._monitor.ended(container.id, exit)
+            await self._monitor.abandoned(container.id)
+        else:
+            await self._monitor.ended(container.id, exit)
 
     async def start_due(self) -> None:
         """What the restart policies want running, in the order in which it was created."""
@@ -102,3 +106,24 @@ def stale(shims_dir: str, known: frozenset[str]) -> tuple[str, ...]:
         return tuple(n for n in os.listdir(shims_dir) if n not in known and not n.startswith("."))
     except FileNotFoundError:
         return ()
+
+
+def remove_strays(tree: Tree, parent: str, running: frozenset[str]) -> None:
+    """Cgroups below the instance's own parent, of containers that do not run.
+
+    A start that was under way when its daemon was killed leaves one: its shim was never adopted, and its process may
+    have ended before the shim had a cgroup to remove.
+    """
+    found: set[str] = set()
+    for directory in tree.cgroup(parent).directories().values():
+        with contextlib.suppress(FileNotFoundError):
+            found.update(entry.name for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
+    for name in sorted(found - running):
+        if not _ID.fullmatch(name):
+            continue
+        stray = tree.cgroup(f"{parent}/{name}")
+        try:
+            stray.kill()
+            stray.delete()
+        except OSError as error:
+            _log.warning("cgroup of %s: %s", name[:12], error)

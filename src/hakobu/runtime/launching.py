@@ -119,10 +119,13 @@ class Launching:
         return launcher
 
     def close(self) -> None:
-        if self._launcher is not None:
-            _end(self._launcher)
-        if self._interpreter is not None:
-            self._interpreter.close()
+        """May be called twice."""
+        launcher, self._launcher = self._launcher, None
+        if launcher is not None:
+            _end(launcher)
+        interpreter, self._interpreter = self._interpreter, None
+        if interpreter is not None:
+            interpreter.close()
 
 
 def _end(launcher: Launcher) -> None:

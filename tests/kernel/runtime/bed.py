@@ -197,7 +197,7 @@ class Bed:
             f"{container_id[:12]}/work",
         )
         inputs.setdefault("seccomp_program", self.seccomp)
-        inputs.setdefault("cgroup_version", 1)
+        inputs.setdefault("cgroup_version", 2 if cgroup.detect().version == "v2" else 1)
         inputs.setdefault("cgroups", ())
         limits = replace(configuration.linux, cgroups_path=f"/{CGROUP}/{container_id}")
         configuration = replace(configuration, linux=limits)

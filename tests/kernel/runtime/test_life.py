@@ -9,9 +9,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from tests.kernel.runtime.bed import Bed, Box, config, in_bed, read_all, unframe
+from tests.kernel.runtime.bed import CGROUP, Bed, Box, config, in_bed, read_all, unframe
 from tests.kernel.runtime.test_rest import at_rest
 
+from hakobu.kernel import cgroup
 from hakobu.runtime.failure import StepFailed
 from hakobu.runtime.link import Shims
 from hakobu.spec.plan import Attachment, Created, Exit, LogTarget, RuntimeEvent
@@ -67,6 +68,29 @@ def test_a_later_daemon_adopts_what_runs(tmp_path: Path) -> None:
         ours.close()
 
     in_bed(tmp_path, body)
+
+
+def test_a_container_whose_daemon_dies_before_its_start_goes_with_it(tmp_path: Path) -> None:
+    """Nobody will start it: neither its process nor its shim nor its cgroup stays."""
+
+    async def body(bed: Bed) -> None:
+        box = bed.box(config("sleep", "1000"))
+        created = await box.create()
+        bed.shims.close()
+        for pid in (created.pid, created.shim_pid):
+            while is_there(pid):
+                await asyncio.sleep(0.02)
+        assert not cgroup.open_tree().cgroup(f"/{CGROUP}/{box.id}").exists()
+
+    in_bed(tmp_path, body)
+
+
+def is_there(pid: int) -> bool:
+    """What has ended and was handed to us is reaped by the bed."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
 
 
 def test_an_end_without_a_daemon_is_found_on_disk(tmp_path: Path) -> None:

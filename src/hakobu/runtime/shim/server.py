@@ -203,6 +203,9 @@ class Server:
             self._loop.forget(fd)
             del self._daemons[fd]
             sock.close()
+            if not self._started and not self._daemons and not self._over:
+                # who had it created is gone before it said start, and a later daemon begins anew
+                self._init.signal(signal.SIGKILL)
             self._maybe_leave()
             return
         request = decode(message.body)
