@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -q
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev first-app test check kernel integration conformance test-pythons test-vm-smoke fuzz bench lock dist clean
+.PHONY: help setup setup-dev first-app test check kernel integration conformance test-pythons test-vm-smoke test-vm soak fuzz bench lock dist clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -77,6 +77,12 @@ test-vm-smoke: setup-dev ## the main job in a virtual machine with Debian's kern
 
 fuzz: setup-dev $(STATE)/fuzz-site ## coverage-guided runs of every reader of strangers' bytes, FUZZ_S=20 seconds each
 	PYTHONPATH=$(STATE)/fuzz-site $(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_S),20)
+
+test-vm: setup-dev ## the runtime and cgroups in a machine with pure v2 and in one with pure v1; under ten minutes
+	$(BIN)/python -m tests.vm.layouts
+
+soak: setup-dev ## faults by the clock (docs/faults.md): kills, limits, crowds, cycles; SCALE=17 for the whole counts
+	$(SUDO) $(BIN)/python -m tests.soak --scale $(or $(SCALE),1)
 
 bench: setup-dev $(STATE)/docker-compose ## figures, as ratios to dockerd and others in the same run
 	$(SUDO) $(BIN)/python -m bench

@@ -23,12 +23,24 @@ ENVIRONMENT = {
     "CI": "1",
 }
 _KERNEL_TESTS_S = 150
+_LAYOUT_TESTS_S = 200
 # what differs by kernel or layout of cgroups; all of the tier takes too long in emulation
 _KERNEL_TESTS = (
     "test_cgroup.py",
     "test_probe.py",
     "test_mount.py",
     "test_seccomp.py",
+)
+# `make test-vm`: what a layout of cgroups may change, from the hierarchies up to a container's start and its end
+_LAYOUT_TESTS = (
+    "test_cgroup.py",
+    "runtime/test_confinement.py",
+    "runtime_cli/test_life.py::test_create_start_kill_delete",
+    "runtime_cli/test_life.py::test_the_exit_code_is_the_process_s",
+    "runtime_cli/test_life.py::test_all_of_a_container_that_shares_the_host_s_pids_ends",
+    "runtime_cli/test_life.py::test_limits_are_changed_and_remembered",
+    "runtime/test_start.py::test_prints_and_ends_with_its_code",
+    "runtime/test_namespace.py::test_a_small_memory_limit_still_starts_and_kills_what_exceeds_it",
 )
 # the default bridge and its table outlive the daemon, as docker's do
 _STAYS = {"hakobu0", "table inet hakobu"}
@@ -72,7 +84,7 @@ def set_up() -> None:
     mount("devpts", "/dev/pts", "devpts", "gid=5,mode=620,ptmxmode=666")
     for path in ("/run", "/tmp", "/dev/shm"):
         mount("tmpfs", path, "tmpfs", "mode=1777")
-    mount("cgroup2", "/sys/fs/cgroup", "cgroup2")
+    mount_cgroups(layout())
     for name, target in (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1")):
         if not os.path.lexists(f"/dev/{name}"):
             os.symlink(target, f"/dev/{name}")
@@ -88,13 +100,35 @@ def set_up() -> None:
     run("ip", "link", "set", "lo", "up")
 
 
+def layout() -> str:
+    """`v1` or `v2`, from the kernel's command line; empty in the smoke, which is v2 and the main job alone."""
+    words = Path("/proc/cmdline").read_text().split()
+    return next((word.partition("=")[2] for word in words if word.startswith("hakobu.layout=")), "")
+
+
+def mount_cgroups(version: str) -> None:
+    """All controllers in one tree, or each in its own as sysvinit's cgroupfs-mount has them, with no v2 tree."""
+    if version != "v1":
+        mount("cgroup2", "/sys/fs/cgroup", "cgroup2")
+        return
+    mount("tmpfs", "/sys/fs/cgroup", "tmpfs", "mode=755")
+    for line in Path("/proc/cgroups").read_text().splitlines()[1:]:
+        name, _, _, enabled = line.split()
+        if enabled == "1":
+            mount("cgroup", f"/sys/fs/cgroup/{name}", "cgroup", name)
+
+
 def the_machine() -> str:
     mounts = Path("/proc/mounts").read_text()
-    assert "cgroup2 /sys/fs/cgroup cgroup2" in mounts and " cgroup " not in mounts, mounts
-    controllers = Path("/sys/fs/cgroup/cgroup.controllers").read_text().split()
-    assert {"memory", "cpu", "pids"} <= set(controllers), controllers
     assert os.uname().release.startswith("6.1."), os.uname().release
-    return f"{os.uname().release}, cgroup v2 alone: {' '.join(controllers)}"
+    if layout() == "v1":
+        assert "cgroup2" not in mounts, mounts
+        controllers = os.listdir("/sys/fs/cgroup")
+    else:
+        assert "cgroup2 /sys/fs/cgroup cgroup2" in mounts and " cgroup " not in mounts, mounts
+        controllers = Path("/sys/fs/cgroup/cgroup.controllers").read_text().split()
+    assert {"memory", "cpu", "pids"} <= set(controllers), controllers
+    return f"{os.uname().release}, cgroup {layout() or 'v2'} alone: {' '.join(sorted(controllers))}"
 
 
 def the_packages() -> str:
@@ -169,10 +203,114 @@ def served(url: str) -> str:
 
 
 def limits() -> str:
+    if layout() == "v1":
+        files = "memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us"
+    else:
+        files = "memory.max pids.max cpu.max"
     out = run("hakobu", "run", "--rm", "--memory", "64m", "--pids-limit", "50", "--cpus", "0.5", "nginx", "sh", "-c",
-              "cd /sys/fs/cgroup; cat memory.max pids.max cpu.max")  # fmt: skip
+              f"cd /sys/fs/cgroup; cat {files}")  # fmt: skip
     assert out.split() == ["67108864", "50", "50000", "100000"], out
     return " ".join(out.split())
+
+
+def layouts_job() -> None:
+    """What the engine does with a layout's controllers: device rules, the freezer, the killer, pressure, delegation."""
+    log = open("/run/daemon.log", "wb")  # noqa: SIM115
+    daemon = subprocess.Popen(
+        ["hakobu", "daemon"], env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
+    )
+    try:
+        if not check("daemon answers", lambda: wait_for_daemon(daemon)):
+            return
+        check("load", lambda: run("hakobu", "load", "-i", "/payload/images/busybox.tar"))
+        check("devices", devices)
+        check("freezer", freezer)
+        check("out of memory", out_of_memory)
+        check("update", update)
+        check("stats", stats)
+        if layout() == "v2":
+            check("pressure", pressure)
+    finally:
+        daemon.terminate()
+        check("daemon ends", lambda: daemon.wait(30))
+    sys.stderr.write(Path("/run/daemon.log").read_text()[-4000:])
+
+
+def devices() -> str:
+    """A node can be made (CAP_MKNOD), and opened where the rules allow it: by BPF on v2, by the kernel's list on v1."""
+    script = "mknod /tmp/d b 254 0; dd if=/tmp/d of=/dev/null count=1 2>&1; dd if=/dev/zero of=/dev/null count=1 2>&1"
+    out = run("hakobu", "run", "--rm", "busybox", "sh", "-c", script)
+    assert "not permitted" in out and "1+0 records in" in out, out
+    out = run("hakobu", "run", "--rm", "--device-cgroup-rule", "b 254:0 r", "busybox", "sh", "-c", script)
+    assert "not permitted" not in out, out
+    return ""
+
+
+def freezer() -> str:
+    run("hakobu", "run", "-d", "--name", "counter", "busybox", "sh", "-c", "while :; do echo x; usleep 20000; done")
+    run("hakobu", "pause", "counter")
+    first = run("hakobu", "logs", "counter").count("x")
+    time.sleep(1)
+    assert run("hakobu", "logs", "counter").count("x") == first, "it went on"
+    run("hakobu", "unpause", "counter")
+    deadline = time.monotonic() + 20
+    while run("hakobu", "logs", "counter").count("x") == first:
+        assert time.monotonic() < deadline, "it did not go on"
+    run("hakobu", "pause", "counter")
+    run("hakobu", "rm", "-f", "counter")
+    return f"held at {first} lines, removed while frozen"
+
+
+def out_of_memory() -> str:
+    """Of init and of a child only."""
+    eat = "x=x; while true; do x=$x$x$x; done"
+    small = ("--memory", "16m", "--memory-swap", "16m")
+    done = subprocess.run(
+        ["hakobu", "run", "--name", "eater", *small, "busybox", "sh", "-c", eat], env=ENVIRONMENT, capture_output=True
+    )
+    told = run("hakobu", "inspect", "-f", "{{.State.OOMKilled}}", "eater").strip()
+    run("hakobu", "rm", "eater")
+    assert (done.returncode, told) == (137, "true"), (done, told)
+    out = run("hakobu", "run", "--rm", *small, "busybox", "sh", "-c", f"sh -c '{eat}'; echo lives on with $?")
+    assert "lives on with 137" in out, out
+    return ""
+
+
+def update() -> str:
+    run("hakobu", "run", "-d", "--name", "box", "--memory", "64m", "busybox", "sleep", "1000")
+    run("hakobu", "update", "--memory", "32m", "--pids-limit", "7", "box")
+    name = "memory/memory.limit_in_bytes pids/pids.max" if layout() == "v1" else "memory.max pids.max"
+    out = run("hakobu", "exec", "box", "sh", "-c", f"cd /sys/fs/cgroup; cat {name}")
+    run("hakobu", "rm", "-f", "box")
+    assert out.split() == ["33554432", "7"], out
+    return ""
+
+
+def stats() -> str:
+    run("hakobu", "run", "-d", "--name", "box", "--memory", "64m", "busybox", "sleep", "1000")
+    out = run("hakobu", "stats", "--no-stream", "--format", "{{.MemUsage}} {{.PIDs}}", "box")
+    run("hakobu", "rm", "-f", "box")
+    assert "64MiB" in out and out.split()[-1] == "1", out
+    return out.strip()
+
+
+def pressure() -> str:
+    """A container sees its own: the files are in the cgroup that its namespace has for a root."""
+    out = run("hakobu", "run", "--rm", "busybox", "cat", "/sys/fs/cgroup/memory.pressure")
+    assert out.startswith("some avg10="), out
+    return out.splitlines()[0]
+
+
+def users_without_delegation() -> str:
+    """Where no cgroup was delegated a limit is refused with the reason, and nothing runs without it."""
+    done = subprocess.run(
+        ["hakobu", "run", "--rm", "--memory", "64m", "busybox", "true"], env=_USERS_ENVIRONMENT, capture_output=True,
+        text=True, stdin=subprocess.DEVNULL, user=_UID, group=_UID, extra_groups=[], cwd="/",
+    )  # fmt: skip
+    assert done.returncode == 125 and "cgroup" in done.stderr, done
+    out = as_user("hakobu", "run", "--rm", "busybox", "echo", "unlimited")
+    assert out == "unlimited\n", out
+    return done.stderr.strip().splitlines()[0]
 
 
 def expect(text: str, part: str) -> str:
@@ -243,6 +381,8 @@ def an_ordinary_user() -> None:
         os.chown(folder, _UID, _UID)
     run("modprobe", "tun")
     os.chmod("/dev/net/tun", 0o666)
+    if layout() == "v1":
+        return
     _DELEGATED.mkdir(parents=True)
     for folder in (_DELEGATED.parent.parent, _DELEGATED.parent):
         (folder / "cgroup.subtree_control").write_text("+cpu +memory +pids")
@@ -256,16 +396,20 @@ def rootless() -> None:
         return
     log = open("/run/user-daemon.log", "wb")  # noqa: SIM115
     ids = f"--reuid {_UID} --regid {_UID} --clear-groups"
-    into = f"echo $$ > {_DELEGATED}/cgroup.procs && exec setpriv {ids} hakobu daemon"
+    join = "true" if layout() == "v1" else f"echo $$ > {_DELEGATED}/cgroup.procs"
+    into = f"{join} && exec setpriv {ids} hakobu daemon"
     daemon = subprocess.Popen(
         ["sh", "-c", into], env=_USERS_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
     )
     try:
         if check("user's daemon answers", lambda: users_socket(daemon)):
             check("user's load", lambda: as_user("hakobu", "load", "-i", "/payload/images/busybox.tar"))
-            check("user's limits", users_limits)
-            check("user's pause", users_pause)
-            check("user's out of memory", users_oom)
+            if layout() == "v1":
+                check("user's limits are refused", users_without_delegation)
+            else:
+                check("user's limits", users_limits)
+                check("user's pause", users_pause)
+                check("user's out of memory", users_oom)
             check("user's port", users_port)
     finally:
         daemon.terminate()
@@ -344,7 +488,8 @@ def owner(pid: str) -> int:
 def wanted_tests() -> list[str]:
     """The kernel tests to run: those above, or what the host's side was told."""
     chosen = Path("/payload/kernel-tests").read_text().split()
-    return chosen or [name for name in _KERNEL_TESTS if os.path.exists(f"/payload/tests/kernel/{name}")]
+    usual = _LAYOUT_TESTS if layout() else _KERNEL_TESTS
+    return chosen or [name for name in usual if os.path.exists(f"/payload/tests/kernel/{name.partition('::')[0]}")]
 
 
 def kernel_tests() -> str:
@@ -355,7 +500,7 @@ def kernel_tests() -> str:
     with open("/run/kernel-tests", "w+") as out:
         with subprocess.Popen(argv, env={**ENVIRONMENT, "CI": ""}, cwd="/payload", stdout=out, stderr=out) as tests:
             try:
-                status = tests.wait(_KERNEL_TESTS_S)
+                status = tests.wait(_LAYOUT_TESTS_S if layout() else _KERNEL_TESTS_S)
             except subprocess.TimeoutExpired:
                 tests.kill()
                 status = -1
@@ -372,7 +517,10 @@ def main() -> None:
     _out = open("/dev/ttyS1", "w")  # noqa: SIM115
     check("machine", the_machine)
     check("packages", the_packages)
-    if os.path.exists(f"{PACKAGES}/hakobu/daemon/__main__.py"):
+    if layout():
+        layouts_job()
+        rootless()
+    elif os.path.exists(f"{PACKAGES}/hakobu/daemon/__main__.py"):
         main_job()
         if os.path.exists("/run/daemon.log"):
             sys.stderr.write(Path("/run/daemon.log").read_text()[-4000:])

@@ -24,7 +24,7 @@ _KERNEL_OPTIONS = (
 )
 
 
-def _qemu(kernel: Path, initrd: Path, root: Path, payload: Path, results: str, console: str) -> list[str]:
+def _qemu(kernel: Path, initrd: Path, root: Path, payload: Path, results: str, console: str, options: str) -> list[str]:
     return [
         "qemu-system-x86_64",
         *("-accel", "tcg,thread=multi,tb-size=256", "-machine", "pc", "-cpu", "max", "-m", "1536", "-smp", "2"),
@@ -32,7 +32,7 @@ def _qemu(kernel: Path, initrd: Path, root: Path, payload: Path, results: str, c
         *("-serial", f"file:{console}", "-serial", f"file:{results}"),
         *("-drive", f"if=virtio,format=raw,file={root},snapshot=on"),
         *("-drive", f"if=virtio,format=raw,file={payload},readonly=on"),
-        *("-kernel", str(kernel), "-initrd", str(initrd), "-append", _KERNEL_OPTIONS),
+        *("-kernel", str(kernel), "-initrd", str(initrd), "-append", f"{_KERNEL_OPTIONS} {options}".rstrip()),
     ]
 
 
@@ -56,30 +56,42 @@ def _follow(process: "subprocess.Popen[bytes]", results: Path, deadline: float) 
             time.sleep(0.2)
 
 
-def main(argv: list[str]) -> int:
+def as_root() -> None:
     if os.geteuid() != 0:
         os.execvp("sudo", ["sudo", "--preserve-env=CI", sys.executable, *sys.orig_argv[1:]])
-    started = time.monotonic()
-    kernel, initrd, root = parts.machine()
-    payload = parts.payload(("nginx", "busybox"), tuple(arg for arg in argv if not arg.startswith("-")))
-    print(f"vm: booting {kernel} (parts ready after {time.monotonic() - started:.0f} s)", flush=True)
+
+
+def boot(
+    name: str, machine: tuple[Path, Path, Path], payload: Path, *, options: str = "", console: bool = False
+) -> bool:
+    """Runs the machine to its end and prints its lines and the verdict; whether all was well."""
+    kernel, initrd, root = machine
     booted = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hakobu-vm-") as folder:
-        results, console = Path(folder) / "results", Path(folder) / "console"
+        results, output = Path(folder) / "results", Path(folder) / "console"
         results.touch()
-        argv_qemu = _qemu(kernel, initrd, root, payload, str(results), str(console))
+        argv_qemu = _qemu(kernel, initrd, root, payload, str(results), str(output), options)
         with subprocess.Popen(argv_qemu, stdin=subprocess.DEVNULL) as process:
             lines = _follow(process, results, booted + _TIME_LIMIT_S)
-        console_text = console.read_text(errors="replace") if console.exists() else ""
+        console_text = output.read_text(errors="replace") if output.exists() else ""
     passed = sum(line.startswith("ok ") for line in lines)
     failed = [line for line in lines if line.startswith("FAIL")]
     whole = bool(lines) and "END" in lines
-    if "--console" in argv or failed or not whole:
+    if console or failed or not whole:
         print("vm: the console said:", console_text[-8000:], sep="\n")
     verdict = "passed" if whole and not failed and passed else "FAILED"
-    print(f"vm smoke {verdict}: {passed} ok, {len(failed)} failed{'' if whole else ', did not reach its end'}; "
-          f"{time.monotonic() - booted:.0f} s in the machine, {time.monotonic() - started:.0f} s in all")  # fmt: skip
-    return 0 if verdict == "passed" else 1
+    print(f"vm {name} {verdict}: {passed} ok, {len(failed)} failed{'' if whole else ', did not reach its end'}; "
+          f"{time.monotonic() - booted:.0f} s in the machine", flush=True)  # fmt: skip
+    return verdict == "passed"
+
+
+def main(argv: list[str]) -> int:
+    as_root()
+    started = time.monotonic()
+    machine = parts.machine()
+    payload = parts.payload(("nginx", "busybox"), tuple(arg for arg in argv if not arg.startswith("-")))
+    print(f"vm: booting {machine[0]} (parts ready after {time.monotonic() - started:.0f} s)", flush=True)
+    return 0 if boot("smoke", machine, payload, console="--console" in argv) else 1
 
 
 if __name__ == "__main__":
