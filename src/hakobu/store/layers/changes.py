@@ -55,18 +55,36 @@ def _exists(lowers: tuple[str, ...], path: str) -> bool:
 def _find(lowers: tuple[str, ...], path: str) -> os.stat_result | None:
     """Of the topmost layer that says something of the path or of a directory above it."""
     for lower in lowers:
-        current = lower
-        for part in path.strip("/").split("/"):
-            current = f"{current}/{part}"
-            try:
-                info = os.lstat(current)
-            except OSError:
-                break
-            if is_whiteout(info):
-                return None
-        else:
-            return os.lstat(current)
+        info, hides = _look(lower, path.strip("/").split("/"))
+        if info is not None or hides:
+            return info
     return None
+
+
+def _look(lower: str, parts: list[str]) -> tuple[os.stat_result | None, bool]:
+    """What one layer has at a path, and whether it hides there what the layers below it have: by a whiteout on the
+    way, by an opaque directory, or by something that is no directory where theirs is one."""
+    current, info, hides = lower, None, False
+    for part in parts:
+        current = f"{current}/{part}"
+        try:
+            info = os.lstat(current)
+        except FileNotFoundError:
+            return None, hides
+        except OSError:
+            return None, True
+        if is_whiteout(info):
+            return None, True
+        hides = hides or (stat.S_ISDIR(info.st_mode) and _is_opaque(current))
+    return info, hides
+
+
+def _is_opaque(directory: str) -> bool:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return is_opaque(fd)
+    finally:
+        os.close(fd)
 
 
 def _same_directory(lowers: tuple[str, ...], path: str, info: os.stat_result) -> bool:
