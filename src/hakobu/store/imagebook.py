@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import msgspec
@@ -66,6 +66,7 @@ class ImageBook:
         self._lock = threading.RLock()
         self._images: dict[str, ImageRecord] = {}
         self._tags: dict[str, str] = {}
+        self._names: dict[str, tuple[str, ...]] | None = None
         self._configs: dict[str, ImageConfig] = {}
         self.broken: list[str] = []
         self._load()
@@ -111,7 +112,9 @@ class ImageBook:
 
     def tags_of(self, image_id: str) -> tuple[str, ...]:
         with self._lock:
-            return tuple(sorted(r for r, i in self._tags.items() if i == image_id))
+            if self._names is None:
+                self._names = _by_image(self._tags)
+            return self._names.get(image_id, ())
 
     def named(self) -> frozenset[str]:
         """Ids of the images that have a tag."""
@@ -196,6 +199,7 @@ class ImageBook:
             self._database.call(job)
             self._images[record.id] = record
             self._tags |= dict.fromkeys(names, record.id)
+            self._names = None
             self._write_index()
 
     def _make_manifest(self, record: ImageRecord) -> str:
@@ -214,6 +218,7 @@ class ImageBook:
         with self._lock:
             self._database.call(lambda c: c.execute("DELETE FROM tags WHERE reference = ?", (reference,)) and None)
             self._tags.pop(reference, None)
+            self._names = None
             self._write_index()
 
     def drop_digests(self, image_id: str, digests: tuple[str, ...]) -> tuple[str, ...]:
@@ -237,6 +242,7 @@ class ImageBook:
             self._images.pop(image_id, None)
             self._configs.pop(image_id, None)
             self._tags = {r: i for r, i in self._tags.items() if i != image_id}
+            self._names = None
             self._write_index()
 
     def used_layers(self) -> frozenset[str]:
@@ -253,3 +259,11 @@ def _with_tag(ref: str) -> str:
     if is_digest(ref) or "@" in ref:
         return ref
     return ref if ":" in ref.rpartition("/")[2] else f"{ref}:latest"
+
+
+def _by_image(tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Each image's names, sorted: a list of all images asks for all of them, one by one."""
+    found: dict[str, list[str]] = {}
+    for reference, image_id in tags.items():
+        found.setdefault(image_id, []).append(reference)
+    return {image_id: tuple(sorted(names)) for image_id, names in found.items()}
