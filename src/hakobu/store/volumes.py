@@ -3,6 +3,7 @@
 Options of the local driver (type, device, o) are kept as data and mounted when a container uses the volume.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,8 @@ from hakobu.spec.volume import Volume
 from hakobu.store.database import Connection, Database, Document
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+\Z", re.ASCII)
+_RENAMED = "renamed-from"
+"""A file beside `_data` for the time of a rename; holds the name that the volume had."""
 _OPTIONS = frozenset({"type", "device", "o", "size"})
 _NEEDED = {"device": ("type",), "type": ("device",), "o": ("device", "type")}
 """Option to those without which it means nothing."""
@@ -56,6 +59,7 @@ class Volumes:
         os.chmod(directory, 0o700)  # what containers put there may be set-id, as in an image
         self.broken: list[str] = []
         self._volumes = {d.name: self._decoded(d) for d in database.call(lambda c: c.all("volumes"))}
+        self._undo_renames()
 
     def _decoded(self, document: Document) -> Volume:
         """A record that cannot be read costs its labels and options; the volume can be used and removed."""
@@ -121,10 +125,40 @@ class Volumes:
             # Last: where it fails, nothing of this is committed.
             os.rename(f"{self._directory}/{name}", f"{self._directory}/{new}")
 
-        self._database.call(move)
+        self._note_rename(name)
+        try:
+            self._database.call(move)
+        finally:
+            for place in (new, name):
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    os.unlink(f"{self._directory}/{place}/{_RENAMED}")
         self._volumes.pop(name, None)
         self._volumes[new] = renamed
         return renamed
+
+    def _note_rename(self, name: str) -> None:
+        """Beside the volume's data, before its directory moves: no commit spans both the directory and the record."""
+        fd = os.open(
+            f"{self._directory}/{name}/{_RENAMED}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
+        )
+        try:
+            os.write(fd, name.encode())
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _undo_renames(self) -> None:
+        """Where a rename was cut off the record decides: its directory goes back to the name that is recorded."""
+        for place in os.listdir(self._directory):
+            note = f"{self._directory}/{place}/{_RENAMED}"
+            try:
+                with open(note, encoding="utf-8") as file:
+                    name = file.read()
+            except (OSError, UnicodeError):
+                continue
+            os.unlink(note)
+            if place not in self._volumes and name in self._volumes and not os.path.exists(f"{self._directory}/{name}"):
+                os.rename(f"{self._directory}/{place}", f"{self._directory}/{name}")
 
     def remove(self, name: str) -> None:
         volume = self.get(name)

@@ -44,3 +44,22 @@ def test_a_rename_that_fails_changes_nothing(tmp_path: Path) -> None:
     database, volumes = open_at(tmp_path)
     assert {volume.name for volume in volumes.all()} == {"one", "two"}
     database.close()
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["before-the-move", "after-the-move"])
+def test_a_rename_that_power_cut_off_is_undone(tmp_path: Path, moved: bool) -> None:
+    """As a crash leaves it: the directory perhaps moved, the record never committed."""
+    database, volumes = open_at(tmp_path)
+    made, _ = volumes.create("before", "local", {}, {})
+    (Path(made.mountpoint) / "f").write_text("kept")
+    volumes._note_rename("before")
+    if moved:
+        (tmp_path / "volumes" / "before").rename(tmp_path / "volumes" / "after")
+    database.close()
+    database, volumes = open_at(tmp_path)
+    assert [v.name for v in volumes.all()] == ["before"]
+    assert (Path(volumes.get("before").mountpoint) / "f").read_text() == "kept"
+    assert sorted(p.name for p in (tmp_path / "volumes").rglob("*")) == ["_data", "before", "f"]
+    volumes.rename("before", "after")
+    assert sorted(p.name for p in (tmp_path / "volumes").rglob("*")) == ["_data", "after", "f"]
+    database.close()
