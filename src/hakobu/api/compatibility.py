@@ -7,11 +7,17 @@ and `WARNED`; tests hold that each is refused or warned about, and that no field
 import sys
 from typing import Final
 
+from hakobu.api import parameter
+from hakobu.api.difference import DIFFERENCES
 from hakobu.api.handlers import plugin, swarm
 from hakobu.api.table import ROUTES
+from hakobu.wire import container as wire
 from hakobu.wire.container import Config, HostConfigShape
+from hakobu.wire.network import Ipam, NetworkConnect, NetworkCreate, NetworkDisconnect, Pool
 from hakobu.wire.operation import OPERATIONS, UNPUBLISHED
+from hakobu.wire.system import AuthConfig
 from hakobu.wire.version import ANNOUNCED, MINIMUM, UNCHANGED_SINCE
+from hakobu.wire.volume import VolumeCreate
 
 REFUSED: Final[dict[str, str]] = {
     "HostConfig.Cgroup": "joining another container's cgroup",
@@ -33,6 +39,47 @@ WITHOUT_EFFECT: Final[dict[str, str]] = {
     "ArgsEscaped": "of Windows images; Docker on Linux ignores it too",
     "Shell": "of Dockerfiles; a container never uses it",
 }
+
+_SHAPES: Final = (
+    wire.HealthcheckShape,
+    wire.LogConfigShape,
+    wire.RestartPolicyShape,
+    wire.PortBinding,
+    wire.Device,
+    wire.DeviceRequestShape,
+    wire.Mount,
+    wire.BindOptionsShape,
+    wire.VolumeOptionsShape,
+    wire.TmpfsOptionsShape,
+    wire.ImageOptionsShape,
+    wire.EndpointSettings,
+    wire.EndpointIPAM,
+    wire.ExecCreate,
+    wire.ExecStart,
+    NetworkCreate,
+    Ipam,
+    Pool,
+    NetworkConnect,
+    NetworkDisconnect,
+    VolumeCreate,
+    AuthConfig,
+)
+
+OTHERWISE: Final[dict[tuple[str, str], str]] = {
+    ("Mount", "Consistency"): "no effect: of Docker Desktop; Docker on Linux ignores it too",
+    ("Mount", "ClusterOptions"): "refused: of swarm",
+    **dict.fromkeys(
+        (("EndpointSettings", name) for name in ("NetworkID", "IPAddress", "GlobalIPv6Address")),
+        "no effect: what came of it, and no wish; Docker ignores it too",
+    ),
+    ("NetworkCreate", "CheckDuplicate"): "no effect: names are always unique, as with later dockerds",
+    ("NetworkCreate", "Scope"): "refused: everything but `local` is of swarm",
+    ("NetworkCreate", "Ingress"): "refused: of swarm",
+    ("NetworkCreate", "ConfigOnly"): "refused: networks that are only configuration",
+    ("NetworkCreate", "ConfigFrom"): "refused: networks that are only configuration",
+    ("VolumeCreate", "ClusterVolumeSpec"): "refused: of swarm",
+}
+"""Object and field to what is not simply honoured."""
 
 NOT_SERVED: Final[tuple[tuple[str, str], ...]] = (
     ("/swarm/", "there is no swarm mode"),
@@ -63,6 +110,23 @@ def treatment(field: str) -> str:
     if field in WARNED:
         return f"warned: {WARNED[field]}"
     return f"no effect: {WITHOUT_EFFECT[field]}" if field in WITHOUT_EFFECT else "honoured"
+
+
+def other_fields() -> list[tuple[str, str]]:
+    """Objects of the other requests with each of their fields."""
+    return [(shape.__name__.removesuffix("Shape"), field) for shape in _SHAPES for field in shape.__annotations__]
+
+
+def _other_fields() -> list[str]:
+    return [f"| `{of}` | `{field}` | {OTHERWISE.get((of, field), 'honoured')} |" for of, field in other_fields()]
+
+
+def _parameters() -> list[str]:
+    return [
+        f"| {operation} | `{name}` | {parameter.treatment(operation, name)} |"
+        for operation, names in parameter.PARAMETERS.items()
+        for name in names
+    ]
 
 
 def page() -> str:
@@ -100,11 +164,36 @@ def page() -> str:
             "|---|",
             *own,
             "",
+            "## Query parameters",
+            "",
+            "Operations that are not here have none.",
+            "",
+            "| operation | parameter | |",
+            "|---|---|---|",
+            *_parameters(),
+            "",
             "## Fields of a create request",
             "",
             "| field | |",
             "|---|---|",
             *fields,
+            "",
+            "## Fields of other requests",
+            "",
+            "Objects that stand in several of them are named once; an update's `Resources` are those of `HostConfig`.",
+            "",
+            "| object | field | |",
+            "|---|---|---|",
+            *_other_fields(),
+            "",
+            "## Beside dockerd",
+            "",
+            "The calls that the docker command line and docker compose make, compared with dockerd 20.10's answers in"
+            " its version of the API: statuses, headers, names and types of fields. What is left:",
+            "",
+            "| where | Hakobu | why |",
+            "|---|---|---|",
+            *(f"| {where} | {ours} | {why} |" for where, ours, why in DIFFERENCES),
             "",
         )
     )
