@@ -203,6 +203,16 @@ def test_a_bad_archive_is_refused_and_leaves_nothing_half_done(stores: Stores, d
     assert stores.images.get("test:1").id == good
 
 
+def test_a_link_counts_with_the_length_of_its_target(stores: Stores) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "etc/hosts"
+        tar.addfile(link)
+    (image_id,) = load(stores, archive(layer(("file", b"abc")), out.getvalue()))
+    assert stores.images.get(image_id).layer_sizes == (3, len("etc/hosts"))
+
+
 def test_a_layer_that_is_here_need_not_be_in_the_archive(stores: Stores) -> None:
     manifest = [{"Config": "c.json", "RepoTags": ["test:2"], "Layers": ["blobs/sha256/gone", "top.tar"]}]
     document = json.dumps(manifest).encode()

@@ -216,6 +216,7 @@ class Applier:
                 return
             case EntryType.SYMLINK:
                 os.symlink(entry.link, name, dir_fd=parent_fd)
+                self.bytes += len(entry.link)  # the size the file system tells of a link, which Docker counts
             case EntryType.CHARACTER | EntryType.BLOCK | EntryType.FIFO:
                 self._node(parent_fd, name, entry)
         self._own(parent_fd, name, entry)

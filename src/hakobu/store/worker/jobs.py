@@ -340,11 +340,13 @@ class _Buffered:
 
 def _usage(path: str) -> int:
     total, seen = 0, set[tuple[int, int]]()
-    for directory, _, names in os.walk(path):
-        for name in names:
+    for directory, directories, names in os.walk(path):
+        for name in (*directories, *names):
             try:
                 info = os.lstat(f"{directory}/{name}")
             except FileNotFoundError:
+                continue
+            if stat.S_ISDIR(info.st_mode):
                 continue
             if info.st_nlink > 1:
                 if (info.st_dev, info.st_ino) in seen:
