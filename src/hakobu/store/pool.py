@@ -22,8 +22,9 @@ from hakobu.errors import HakobuError, Kind
 from hakobu.kernel import scm
 
 # The jobs of one command (the layers of an image, the two of a copy) follow each other within milliseconds and share
-# a worker. A new one costs 60 ms; one that waits costs 11 MB, a quarter of an idle engine.
-WARM_S = 1.0
+# a worker, and whoever copies once does so again. A new one costs 60 ms, 120 on a machine that has other things to
+# do; one that waits costs 11 MB, a quarter of an idle engine.
+WARM_S = 5.0
 _FULL = "`hakobu system df` shows what takes the space; `hakobu image prune` and `hakobu system prune` free some"
 
 
