@@ -302,6 +302,17 @@ def start_time_ticks(pid: int) -> int:
     return int(read_proc(f"/proc/{pid}/stat").rpartition(b")")[2].split()[19])
 
 
+def children() -> frozenset[int]:
+    """Of this thread, those that have ended and were not reaped among them; none on a kernel without the file.
+
+    proc(5), CONFIG_PROC_CHILDREN.
+    """
+    try:
+        return frozenset(map(int, read_proc("/proc/thread-self/children").split()))
+    except FileNotFoundError:
+        return frozenset()
+
+
 def read_proc(path: str) -> bytes:
     """A small file of /proc by one read; a file object of Python would take six system calls and a hundred objects."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

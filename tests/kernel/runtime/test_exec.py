@@ -1,9 +1,11 @@
 """Further processes in a running container, terminals, and clients attached to either."""
 
 import asyncio
+import contextlib
 import os
 import re
 import secrets
+import signal
 import socket
 from pathlib import Path
 
@@ -312,5 +314,23 @@ def test_an_announced_exec_runs_and_one_that_never_comes_costs_nothing_long(tmp_
         await until(2)
         await until(1)
         assert await box.output_of("echo", "later") == (0, b"later\n", b"")
+
+    in_bed(tmp_path, body)
+
+
+def test_a_container_ends_although_an_exec_is_being_born_in_that_moment(tmp_path: Path) -> None:
+    """A process in its pid namespace that nobody has reaped would keep the first one from ending, for ever."""
+
+    async def body(bed: Bed) -> None:
+        for round in range(40):
+            box = bed.box(config("sleep", "100"))
+            pid = (await box.start()).pid
+            born = asyncio.create_task(box.exec("true"))
+            await asyncio.sleep(round * 0.0003)
+            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(StepFailed):
+                await born
+            async with asyncio.timeout(60):
+                assert (await box.exit_of()).signal == signal.SIGKILL
 
     in_bed(tmp_path, body)

@@ -81,11 +81,14 @@ class Spawner:
         self._master_fd = -1
         self._listener_fd = -1
         self._pidfd = -1
+        self._others: frozenset[int] = frozenset()
 
     def begin(self) -> None:
         """The starter decodes the plan and makes the cgroup while the caller opens streams and log."""
         sock = self._starter.sock
         sock.settimeout(TIMEOUT_S)
+        if self._starter.is_ours:
+            self._others = process.children()
         facts: dict[str, Json] = {"failpoint": self._failpoint, "init_pid": self._init_pid, "gated": self._gated}
         say(sock, "work", (self._plan_fd, *self._given), rows=self._stdio.rows, columns=self._stdio.columns, **facts)
 
@@ -199,9 +202,20 @@ class Spawner:
             else:
                 await_end(self._pidfd)
             os.close(self._pidfd)
+        elif self._starter.is_ours:
+            self._reap_stillborn()
         for fd in (self._master_fd, self._alive_fd):
             if fd >= 0:
                 os.close(fd)
+
+    def _reap_stillborn(self) -> None:
+        """A child that was killed before its first word, by the end of the container whose namespaces it entered.
+
+        Nobody knows its pid, and as long as it is not reaped, the container's first process cannot end.
+        """
+        for pid in process.children() - self._others:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def await_end(pidfd: int) -> None:
