@@ -16,7 +16,7 @@ def _engine_bytes(engine: Engine) -> int:
 
 
 def _settled(engine: Engine) -> int:
-    time.sleep(2)
+    time.sleep(7)  # a worker of the last copy waits five seconds for the next
     return _engine_bytes(engine)
 
 
