@@ -187,6 +187,10 @@ def test_a_job_is_tried_again_as_often_as_it_says() -> None:
             "app.yaml:5:73: spec.containers.0.resources.limits.nvidia.com/gpu is not supported: processors and memory "
             "are what is limited",
         ),
+        (
+            f"{HEAD}  containers: [{{name: a, image: x}}]\n---\n{HEAD}  containers: [{{name: a, image: x}}]\n",
+            "app.yaml:11:3: there are several pods called web",
+        ),
         ("services: {}\n", "app.yaml:1:1: missing property 'apiVersion'"),
     ],
 )
@@ -202,14 +206,16 @@ def test_all_mistakes_come_at_once() -> None:
 
 def test_what_has_no_effect_is_told_with_its_place() -> None:
     found = read(
-        HEAD
+        "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {selector: {app: other}}\n---\n"
+        + HEAD
         + "  nodeSelector: {disk: ssd}\n"
         + "  containers: [{name: a, image: x, livenessProbe: {exec: {command: [t]}}}]\n"
     )
     assert [str(note) for note in found.notes] == [
-        "app.yaml:5:17: spec.nodeSelector: it is for clusters of several machines",
-        "app.yaml:6:16: spec.containers.0.livenessProbe: a container that fails it is shown as unhealthy and is not "
+        "app.yaml:10:17: spec.nodeSelector: it is for clusters of several machines",
+        "app.yaml:11:16: spec.containers.0.livenessProbe: a container that fails it is shown as unhealthy and is not "
         "started again",
+        "app.yaml:1:1: Service s: selects no pod of this file",
     ]
 
 

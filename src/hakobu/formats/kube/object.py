@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hakobu.compose.failure import BadComposeFile, Mark, raise_mistakes
+from hakobu.compose.failure import NOWHERE, BadComposeFile, Mark, raise_mistakes
 from hakobu.compose.model.reading import (
     Reader,
     read_bool,
@@ -72,6 +72,11 @@ class KubeService:
     name: str
     selector: Mapping[str, str]
     ports: tuple[ServicePort, ...] = ()
+    mark: Mark = NOWHERE
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Whether a pod with these labels is meant; without a selector none is."""
+        return bool(self.selector) and all(labels.get(k) == v for k, v in self.selector.items())
 
 
 @dataclass(slots=True)
@@ -268,7 +273,7 @@ def _service(node: MappingNode, found: Objects, notes: Notes) -> None:
     said = _object(node, notes, {"spec": lambda n, p: fields(n, p, readers)}, "spec")
     spec: dict[str, Any] = said["spec"]
     ports: tuple[ServicePort, ...] = spec.get("ports", ())
-    found.services.append(KubeService(said["metadata"].name, spec.get("selector", {}), ports))
+    found.services.append(KubeService(said["metadata"].name, spec.get("selector", {}), ports, node.mark))
 
 
 def _service_port(node: Node, path: str) -> ServicePort:

@@ -57,9 +57,20 @@ def read_kube(text: str, file: str, others: Iterable[tuple[str, str]] = ()) -> K
             pods += _pods(workload, objects, notes)
         except BadComposeFile as e:
             mistakes.append(e)
+    mistakes += _twice(objects, pods)
     raise_mistakes(mistakes)
+    for service in objects.services:
+        if not any(service.selects(workload.template.labels) for workload in objects.workloads):
+            notes.found.append(Note(f"Service {service.name}", "selects no pod of this file", service.mark))
     claims = {name: meta.labels for name, meta in objects.claims.items()}
     return KubeFile(tuple(pods), claims, tuple(dict.fromkeys(notes.found)))
+
+
+def _twice(objects: Objects, pods: list[PodDocument]) -> list[BadComposeFile]:
+    """Pods of one name: their containers could not be told apart."""
+    names = [pod.name for pod in pods]
+    again = [w for w in objects.workloads if names.count(w.meta.name) > 1]
+    return [BadComposeFile(w.spec.mark, f"there are several pods called {w.meta.name}") for w in again[1:]]
 
 
 def whole_document(pods: Iterable[PodDocument]) -> dict[str, Json]:
@@ -248,17 +259,13 @@ class _Pod:
         return document | self.said.get("dnsConfig", {})
 
     def _aliases(self) -> list[str]:
-        matching = [s.name for s in self.kube_services if self._is_selected(s)]
+        matching = [s.name for s in self.kube_services if s.selects(self.meta.labels)]
         return [*dict.fromkeys([self.name, self.workload.meta.name, *matching])]
-
-    def _is_selected(self, service: KubeService) -> bool:
-        labels = self.meta.labels
-        return bool(service.selector) and all(labels.get(k) == v for k, v in service.selector.items())
 
     def _ports(self) -> tuple[list[Json], list[Json]]:
         """Published ports in the long form, and the others."""
         found = [p for c in self.containers for p in c.ports]
-        nodes = [p for s in self.kube_services if self._is_selected(s) for p in s.ports if p.node]
+        nodes = [p for s in self.kube_services if s.selects(self.meta.labels) for p in s.ports if p.node]
         found += [ContainerPort(p.port, p.node, protocol=p.protocol) for p in nodes]
         published = [p for p in dict.fromkeys(found) if p.host]
         if published and self.workload.replicas > 1:
