@@ -146,6 +146,21 @@ def test_replicas_are_pods_and_services_are_names() -> None:
     assert made.services["web-1-c"].networks["default"].aliases == ("web-1", "web", "front")
 
 
+def test_a_services_ports_are_the_pods() -> None:
+    found = read(
+        HEAD
+        + "  containers: [{name: a, image: x, ports: [{name: http, containerPort: 8000}]}]\n"
+        + "---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n"
+        + "spec: {type: NodePort, selector: {tier: front}, ports: [{port: 80, targetPort: http, nodePort: 30080}]}\n"
+    )
+    made = project_of(whole_document(found.pods), "app").services["web-a"]
+    assert [(p.target, p.published) for p in made.ports] == [(8000, "30080")]
+    assert made.networks["default"].aliases == ("web", "s")
+    assert [str(note) for note in found.notes] == [
+        "app.yaml:10:57: Service s: the name leads to the pod, where port 80 is 8000"
+    ]
+
+
 def test_a_job_is_tried_again_as_often_as_it_says() -> None:
     text = (
         "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j}\nspec:\n  backoffLimit: 2\n"

@@ -58,11 +58,13 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class ServicePort:
-    """`node`: the host's port, 0 for none."""
+    """`target`: the pod's port, by its number or its name; `node`: the host's, 0 for none."""
 
     port: int
+    target: str
     node: int = 0
     protocol: str = "tcp"
+    mark: Mark = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,11 +288,9 @@ def _service_port(node: Node, path: str) -> ServicePort:
         "appProtocol": read_string,
     }
     said = fields(node, path, readers, "port")
+    protocol = str(said.get("protocol", "tcp")).lower()
     target = str(said.get("targetPort", said["port"]))
-    if target.isdigit() and int(target) != said["port"]:
-        reason = f"the name leads to the pod itself, so its port {said['port']} must be the pod's ({target})"
-        raise refuse(node, f"{path}.targetPort", reason)
-    return ServicePort(said["port"], said.get("nodePort", 0), str(said.get("protocol", "tcp")).lower())
+    return ServicePort(said["port"], target, said.get("nodePort", 0), protocol, node.mark)
 
 
 _KINDS = {

@@ -1,6 +1,6 @@
 """A Kubernetes file as documents of services: each pod on its own, and all of them together as one. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -104,7 +104,7 @@ def _read_pod(workload: Workload, name: str, objects: Objects, notes: Notes) -> 
     said = fields(workload.spec, workload.path, _spec_readers(name, objects, context), "containers")
     said["securityContext"] = security
     said["restartPolicy"] = said.get("restartPolicy", workload.restart)
-    return _Pod(workload, meta, said, objects.services).document()
+    return _Pod(workload, meta, said, objects.services, notes).document()
 
 
 def _host_alias(node: Node, path: str) -> list[str]:
@@ -177,6 +177,7 @@ class _Pod:
     meta: Meta
     said: dict[str, Any]
     kube_services: list[KubeService]
+    notes: Notes
 
     @property
     def name(self) -> str:
@@ -265,8 +266,7 @@ class _Pod:
     def _ports(self) -> tuple[list[Json], list[Json]]:
         """Published ports in the long form, and the others."""
         found = [p for c in self.containers for p in c.ports]
-        nodes = [p for s in self.kube_services if s.selects(self.meta.labels) for p in s.ports if p.node]
-        found += [ContainerPort(p.port, p.node, protocol=p.protocol) for p in nodes]
+        found += [p for s in self.kube_services if s.selects(self.meta.labels) for p in self._service_ports(s, found)]
         published = [p for p in dict.fromkeys(found) if p.host]
         if published and self.workload.replicas > 1:
             node, path = self.containers[0].node, self.containers[0].path
@@ -278,6 +278,19 @@ class _Pod:
         taken = {(p.port, p.protocol) for p in published}
         others = dict.fromkeys((p.port, p.protocol) for p in found if (p.port, p.protocol) not in taken)
         return ports, [f"{port}/{protocol}" for port, protocol in others]
+
+    def _service_ports(self, service: KubeService, known: list[ContainerPort]) -> Iterator[ContainerPort]:
+        """What a Service publishes; a port that is another in the pod is told, as its name leads to the pod itself."""
+        named = {port.name: port.port for port in known if port.name}
+        for port in service.ports:
+            target = int(port.target) if port.target.isdigit() else named.get(port.target)
+            if target is None:
+                raise BadComposeFile(port.mark, f"names no port of pod {self.name}: {port.target!r}")
+            if target != port.port:
+                text = f"the name leads to the pod, where port {port.port} is {target}"
+                self.notes.found.append(Note(f"Service {service.name}", text, port.mark))
+            if port.node:
+                yield ContainerPort(target, port.node, protocol=port.protocol)
 
     def _pause(self, volumes: Mapping[str, PodVolume]) -> dict[str, Json]:
         """The container that holds the namespaces and fills the volumes of files."""
