@@ -99,6 +99,10 @@ def _run(session: Session, command: Command, function: Run, argv: list[str]) -> 
     command.name = session.name
     try:
         values, arguments = parse_command(command, argv)
+        if command.rehearsed and values.on("dry-run"):
+            from hakobu.cli.rehearsal import rehearse
+
+            return rehearse(session, lambda part: function(session, values, part), arguments, apart=command.apart)
         return function(session, values, arguments)
     except Failure as e:
         if e.message:

@@ -55,6 +55,7 @@ class Session:
         self._endpoint: Endpoint | None = None
         self._engine: Engine | None = None
         self._config: Json | None = None
+        self.rehearses = False
 
     @property
     def as_docker(self) -> bool:
@@ -109,7 +110,10 @@ class Session:
     def _transport(self) -> Transport:
         version = os.environ.get("HAKOBU_API_VERSION" if not self.as_docker else "DOCKER_API_VERSION", "")
         headers = self.config().get("HttpHeaders")
-        return Transport(self.endpoint, version=version, headers=_own_headers(headers) if headers else None)
+        kind = Transport
+        if self.rehearses:
+            from hakobu.cli.rehearsal import Rehearsal as kind
+        return kind(self.endpoint, version=version, headers=_own_headers(headers) if headers else None)
 
     def config(self) -> Json:
         """docker's `config.json`, empty where there is none."""

@@ -69,6 +69,38 @@ class Flag:
         return f"-{self.short}, --{self.long}" if self.short else f"--{self.long}"
 
 
+# Commands that change something at the engine and can be rehearsed; prunes and compose do that in ways of their own.
+_EACH_APART = frozenset(
+    ("kill", "network rm", "pause", "restart", "rm", "rmi", "start", "stop", "unpause", "update", "volume rm")
+)
+_AS_ONE = frozenset(
+    (
+        "checkpoint create",
+        "checkpoint rm",
+        "commit",
+        "container edit",
+        "create",
+        "exec",
+        "import",
+        "load",
+        "manifest push",
+        "network connect",
+        "network create",
+        "network disconnect",
+        "pull",
+        "push",
+        "rename",
+        "run",
+        "socket create",
+        "socket rm",
+        "tag",
+        "volume clone",
+        "volume create",
+        "volume rename",
+    )
+)
+
+
 class Command:
     """A command: `name` as typed (`network ls`), the usage behind it, one line of help, its bounds.
 
@@ -76,7 +108,20 @@ class Command:
     (run, exec) ends its own flags there. A `raw` command gets its whole line as arguments.
     """
 
-    __slots__ = ("about", "aliases", "flags", "interspersed", "least", "most", "name", "raw", "short", "usage")
+    __slots__ = (
+        "about",
+        "aliases",
+        "apart",
+        "flags",
+        "interspersed",
+        "least",
+        "most",
+        "name",
+        "raw",
+        "rehearsed",
+        "short",
+        "usage",
+    )
 
     def __init__(
         self,
@@ -102,6 +147,12 @@ class Command:
         self.aliases = aliases
         self.interspersed = interspersed
         self.about = about
+        self.apart = name in _EACH_APART
+        self.rehearsed = self.apart or name in _AS_ONE
+        if self.rehearsed:
+            from hakobu.cli.kind import BOOL  # which is made of this module
+
+            self.flags = (*flags, Flag("dry-run", "", BOOL, "Show the request that would be sent, and send nothing"))
 
 
 def key_values(items: list[str]) -> dict[str, str]:
