@@ -146,7 +146,9 @@ class Hurt:
         wrong += [f"directory of {name[:12]}, which is unknown" for name in on_disk - {*known}]
         wrong += [f"no directory of {name[:12]}" for name in {*known} - on_disk]
         wrong += [
-            f"shim of {n[:12]}, which is unknown" for n in listed(f"{self.instance.exec_root}/shims") if n not in known
+            f"shim of {n[:12]}, which is unknown"
+            for n in listed(f"{self.instance.exec_root}/shims")
+            if n not in known and n[0] != "."
         ]
         return wrong
 

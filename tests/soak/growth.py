@@ -174,7 +174,8 @@ def copies(hurt: Hurt, scale: int) -> str:
     def work() -> None:
         with hurt.client() as client:
             while not stop.is_set():
-                cid = str(client.containers.create({"Image": "busybox", "Cmd": ["true"]})["Id"])
+                host = {"NetworkMode": "none"}  # the copy's networks have the original's ids
+                cid = str(client.containers.create({"Image": "busybox", "Cmd": ["true"], "HostConfig": host})["Id"])
                 answered.append(cid)
                 client.containers.start(cid)
                 client.containers.wait(cid).result()
@@ -189,6 +190,7 @@ def copies(hurt: Hurt, scale: int) -> str:
         for number in range(5 * scale):
             time.sleep(random.uniform(0.1, 0.5))
             longest = max(longest, _start_on_copy(hurt, answered, number))
+            assert worker.is_alive(), "the work beside the copies failed"
     finally:
         stop.set()
         worker.join()
