@@ -14,7 +14,6 @@ from hakobu.client.engine import Engine
 from hakobu.client.error import ClientError, EngineError
 from hakobu.client.progress import finish
 from hakobu.compose.action import Action, Kind, Plan, Wave
-from hakobu.compose.body import network_body, volume_body
 from hakobu.compose.bootstrap import bootstrap_image
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.hook import run_hooks
@@ -29,6 +28,7 @@ from hakobu.compose.progress import WORDS, Progress
 from hakobu.compose.published import published
 from hakobu.compose.readiness import Readiness
 from hakobu.compose.replacing import Replacer
+from hakobu.compose.resource_body import network_body, volume_body
 
 _WIDTH = 8
 

@@ -4,11 +4,11 @@ import io
 import time
 from pathlib import Path
 
-from hakobu.compose.body import has_owner, placed_files
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.model.project import FileObject, Project
 from hakobu.compose.model.resource import FileReference
 from hakobu.compose.model.service import Service
+from hakobu.compose.mount_body import has_owner, placed_files
 
 
 def archives_of(project: Project, service: Service) -> list[bytes]:

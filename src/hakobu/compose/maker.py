@@ -9,7 +9,7 @@ from hakobu.client.engine import Engine
 from hakobu.client.error import EngineError
 from hakobu.compose import label
 from hakobu.compose.action import CONFIG_CHANGED, Action, Kind, Plan
-from hakobu.compose.body import Wanted, container_body, endpoints
+from hakobu.compose.body import container_body, endpoints
 from hakobu.compose.change import changes
 from hakobu.compose.failure import ActionFailed
 from hakobu.compose.file_archive import archives_of
@@ -17,6 +17,7 @@ from hakobu.compose.label import container_name
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.service import Service
 from hakobu.compose.observed import Observed, image_id
+from hakobu.compose.wanted import Wanted
 from hakobu.spec.step import Json
 
 

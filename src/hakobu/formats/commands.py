@@ -3,13 +3,13 @@
 import shlex
 from collections.abc import Iterator, Mapping
 
-from hakobu.compose.body import network_body, volume_body
 from hakobu.compose.canonical import used_resources
 from hakobu.compose.command_line import network_argv, volume_argv
 from hakobu.compose.label import PREFIX
 from hakobu.compose.model.dependency import COMPLETED, HEALTHY
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.service import Service
+from hakobu.compose.resource_body import network_body, volume_body
 from hakobu.formats.note import Note
 from hakobu.formats.run import run_argv, run_unsaid
 from hakobu.formats.short import short_service

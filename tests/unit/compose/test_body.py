@@ -3,8 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from hakobu.compose.body import Wanted, container_body, network_body, placed_files, volume_body
+from hakobu.compose.body import container_body
 from hakobu.compose.load import Selection, load
+from hakobu.compose.mount_body import placed_files
+from hakobu.compose.resource_body import network_body, volume_body
+from hakobu.compose.wanted import Wanted
 
 TEXT = """
 name: p

@@ -5,7 +5,6 @@ import shlex
 import sys
 
 from hakobu.compose.action import Action, Kind, Plan
-from hakobu.compose.body import network_body, volume_body
 from hakobu.compose.command_line import connect_argvs, create_argv, network_argv, volume_argv
 from hakobu.compose.context import Context
 from hakobu.compose.failure import ActionFailed
@@ -13,6 +12,7 @@ from hakobu.compose.maker import Maker
 from hakobu.compose.model.project import Project
 from hakobu.compose.observed import observe
 from hakobu.compose.plan import plan_pulls, plan_up, wanted_services
+from hakobu.compose.resource_body import network_body, volume_body
 from hakobu.compose.support import refuse_unsupported
 from hakobu.compose.verb.lifecycle import up_options
 from hakobu.spec.step import Json

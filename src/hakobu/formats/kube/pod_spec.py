@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from hakobu.compose.body import placed_files
 from hakobu.compose.model.dependency import HEALTHY
 from hakobu.compose.model.port import Port
 from hakobu.compose.model.project import Project
 from hakobu.compose.model.resource import FileReference
 from hakobu.compose.model.service import Service
 from hakobu.compose.model.volume import ServiceVolume
+from hakobu.compose.mount_body import placed_files
 from hakobu.formats.document import joined
 from hakobu.formats.kube.probe import unsaid, write_probe
 from hakobu.formats.kube.quantity import write_bytes, write_cpus

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from hakobu.compose.body import placed_files
 from hakobu.compose.model.dependency import COMPLETED, HEALTHY
 from hakobu.compose.model.project import Network, Project, Volume
 from hakobu.compose.model.resource import FileReference
 from hakobu.compose.model.service import Service
+from hakobu.compose.mount_body import placed_files
 from hakobu.formats.note import Note
 from hakobu.formats.pod import Pod, pods_of
 from hakobu.formats.quadlet.key import HEALTH, MANY, ONE, PAIRS, POOLS, PULL, SWITCHES
