@@ -11,15 +11,9 @@ from dataclasses import dataclass, field
 from hakobu.compose.failure import BadComposeFile
 from hakobu.formats.note import Note, UnsupportedField
 from hakobu.formats.pod import ANCHOR_SUFFIX
+from hakobu.formats.quadlet.entry import ReadContainer, read_bool, read_container, read_pod, refused_unit
 from hakobu.formats.quadlet.key import KUBE, SECTIONS, VOLUME_OPTIONS
-from hakobu.formats.quadlet.reader import (
-    ReadContainer,
-    default_name,
-    read_bool,
-    read_container,
-    read_pod,
-    refused_unit,
-)
+from hakobu.formats.quadlet.reader import default_name
 from hakobu.formats.quadlet.unit import Unit, UnitText, escape_percent, quote_word, split_words
 from hakobu.formats.run import grace_s, run_words
 from hakobu.spec.step import Json
