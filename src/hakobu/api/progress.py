@@ -15,8 +15,11 @@ from hakobu.errors import HakobuError
 from hakobu.spec.step import Json
 
 
-async def progress_stream(operation: Callable[[Progress], Awaitable[None]]) -> Stream:
-    """Starts `operation` with a function that takes messages; returns when there is something to say."""
+async def progress_stream(operation: Callable[[Progress], Awaitable[None]], *, always: bool = False) -> Stream:
+    """Starts `operation` with a function that takes messages; returns when there is something to say.
+
+    With `always` a failure is a line of the stream even where nothing came before it: so Docker answers a load.
+    """
     messages: asyncio.Queue[dict[str, Json] | None] = asyncio.Queue()
 
     async def run() -> None:
@@ -31,7 +34,7 @@ async def progress_stream(operation: Callable[[Progress], Awaitable[None]]) -> S
     except BaseException:
         task.cancel()
         raise
-    if first is None:
+    if first is None and not always:
         await task
     return Stream(_lines(task, messages, first))
 

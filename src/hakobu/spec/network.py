@@ -28,7 +28,7 @@ class NetworkSpec:
     enable_ipv4: bool = True
     enable_ipv6: bool = False
     ipam_driver: str = "default"
-    ipam_options: dict[str, str] = field(default_factory=dict[str, str])
+    ipam_options: dict[str, str] | None = None
     pools: tuple[Pool, ...] = ()
     options: dict[str, str] = field(default_factory=dict[str, str])
     labels: dict[str, str] = field(default_factory=dict[str, str])

@@ -92,9 +92,10 @@ def test_history_names_the_images_it_was_committed_from(api: Speaker):
     api.call("DELETE", "/images/made:1")
 
 
-def test_a_networks_options_are_an_object_once_somebody_made_it(api: Speaker):
-    api.json("POST", "/networks/create", {"Name": "mine", "IPAM": {"Options": {}}})
-    assert api.json("GET", "/networks/mine")["IPAM"]["Options"] == {}
+@pytest.mark.parametrize("ipam", [{"Options": {}}, {}, {"Options": {"a": "b"}}])
+def test_a_networks_ipam_options_are_as_they_were_sent(api: Speaker, ipam: dict[str, dict[str, str]]):
+    api.json("POST", "/networks/create", {"Name": "mine", "IPAM": ipam})
+    assert api.json("GET", "/networks/mine")["IPAM"]["Options"] == ipam.get("Options")
     assert api.json("GET", "/networks/bridge")["IPAM"]["Options"] is None
 
 
@@ -115,3 +116,9 @@ def test_programs_below_a_read_only_path_still_run(api: Speaker):
     paths = {"MaskedPaths": ["/etc/passwd"], "ReadonlyPaths": ["/bin"]}
     container = api.run("sh", "-c", "test ! -s /etc/passwd && ! touch /bin/new", host=paths)
     assert api.wait(container) == 0
+
+
+def test_a_bad_archive_is_told_in_the_stream_of_the_load(api: Speaker):
+    status, headers, body = api.call("POST", "/images/load", b"abc")
+    assert (status, headers["content-type"]) == (200, "application/json")
+    assert json.loads(body)["errorDetail"]["message"] == json.loads(body)["error"] != ""

@@ -125,7 +125,7 @@ async def load(services: Services, request: Request) -> Answer:
         for line in await with_upload(request.stream, take):
             progress({"stream": line if line.endswith("\n") else f"{line}\n"})
 
-    return await progress_stream(load_)
+    return await progress_stream(load_, always=True)
 
 
 async def save(services: Services, request: Request) -> Answer:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from hakobu.api.time import rfc3339_nano
-from hakobu.engine.networks import PREDEFINED
 from hakobu.spec.container import Container, Endpoint
 from hakobu.spec.network import Network, Pool
 from hakobu.wire.version import ApiVersion, fit
@@ -12,7 +11,6 @@ from hakobu.wire.version import ApiVersion, fit
 
 def network(value: Network, version: ApiVersion, members: Sequence[Container] = ()) -> dict[str, Any]:
     spec = value.spec
-    custom = spec.name not in PREDEFINED
     shown: dict[str, Any] = {
         "Name": spec.name,
         "Id": value.id,
@@ -23,7 +21,7 @@ def network(value: Network, version: ApiVersion, members: Sequence[Container] = 
         "EnableIPv6": spec.enable_ipv6,
         "IPAM": {
             "Driver": spec.ipam_driver,
-            "Options": dict(spec.ipam_options) if spec.ipam_options or custom else None,
+            "Options": spec.ipam_options,
             "Config": [_pool(pool) for pool in value.pools],
         },
         "Internal": spec.internal,

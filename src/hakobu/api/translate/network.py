@@ -41,7 +41,7 @@ def network_spec(body: wire.NetworkCreate) -> NetworkSpec:
         enable_ipv4=body.get("EnableIPv4") is not False,
         enable_ipv6=bool(body.get("EnableIPv6")),
         ipam_driver=ipam.get("Driver") or "default",
-        ipam_options=dict(ipam.get("Options") or {}),
+        ipam_options=ipam.get("Options"),
         pools=tuple(_pool(given) for given in ipam.get("Config") or ()),
         options=dict(body.get("Options") or {}),
         labels=dict(body.get("Labels") or {}),
