@@ -30,6 +30,11 @@ REFUSED: Final[dict[str, str]] = {
 }
 """Field to the reason. A non-empty value is answered with an error that names the field or the value."""
 
+UNAVAILABLE: Final[dict[str, str]] = {
+    "HostConfig.StorageOpt": "size limits need quotas on the data root's file system",
+}
+"""The same of the engine, which knows what the machine has (`engine/validate.py`)."""
+
 WARNED: Final[dict[str, str]] = {
     "HostConfig.KernelMemory": "the kernel dropped it; the reply warns",
     "HostConfig.KernelMemoryTCP": "the kernel dropped it; the reply warns",
@@ -105,8 +110,8 @@ def create_fields() -> list[str]:
 
 
 def treatment(field: str) -> str:
-    if field in REFUSED:
-        return f"refused: {REFUSED[field]}"
+    if reason := REFUSED.get(field) or UNAVAILABLE.get(field):
+        return f"refused: {reason}"
     if field in WARNED:
         return f"warned: {WARNED[field]}"
     return f"no effect: {WITHOUT_EFFECT[field]}" if field in WITHOUT_EFFECT else "honoured"

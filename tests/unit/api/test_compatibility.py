@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.engine.sample import Table
 
 from hakobu.api import compatibility, parameter, query
 from hakobu.api.decode import decode
 from hakobu.api.table import ROUTES
 from hakobu.api.translate.container import container_spec
 from hakobu.api.translate.network import network_spec
+from hakobu.engine.records import Records
+from hakobu.engine.validate import check_spec
 from hakobu.errors import HakobuError
 from hakobu.wire.container import ContainerCreate
 from hakobu.wire.operation import OPERATIONS
@@ -38,6 +41,15 @@ def test_what_the_page_calls_refused_is_refused(field):
     with pytest.raises(HakobuError) as caught:
         create(field)
     assert field.rpartition(".")[2].lower() in (caught.value.message + str(getattr(caught.value, "field", ""))).lower()
+
+
+@pytest.mark.parametrize("field", compatibility.UNAVAILABLE)
+def test_what_the_page_calls_unavailable_is_refused_by_the_engine(field):
+    path, _, name = field.partition(".")
+    body = {"Image": "x", path: {name: {"size": "1G"}}}
+    spec, _ = container_spec(decode(json.dumps(body).encode(), ContainerCreate), ANNOUNCED)
+    with pytest.raises(HakobuError, match=f"{name}.*{compatibility.UNAVAILABLE[field]}"):
+        check_spec(spec, Records(Table()))
 
 
 @pytest.mark.parametrize("field", compatibility.WARNED)
