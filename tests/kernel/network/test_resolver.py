@@ -208,7 +208,8 @@ def test_a_resolver_that_dies_under_a_daemon_is_replaced_with_all_it_served(upst
         (pid,) = resolvers(directory)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        assert opened.is_lost()
+        while not opened.is_lost():  # a fork of it that was entering a namespace holds its end a moment longer
+            time.sleep(0.005)
         return opened.replace_lost(), opened.is_lost(), sorted(opened.joined())
 
     failed, lost, joined = door(host, directory, live)
