@@ -10,7 +10,7 @@ from typing import Final
 
 from hakobu.kernel.cgroup.interface import MissingController
 
-_RETRY_S: Final = 1.0
+_RETRY_S: Final = 5.0
 
 
 def write(directory: str, name: str, value: str) -> None:
@@ -87,7 +87,7 @@ def write_all(settings: Iterable[tuple[str, str]]) -> None:
 
 
 def wait_until(condition: Callable[[], bool], what: str, path: str, poll_fd: int = -1) -> None:
-    """Until the condition holds, at most a second; `poll_fd` is a file that tells of changes (POLLPRI)."""
+    """Until the condition holds, at most five seconds: a machine may stall. `poll_fd` tells of changes (POLLPRI)."""
     deadline = time.monotonic() + _RETRY_S
     delay = 0.0005
     poll = select.poll()
