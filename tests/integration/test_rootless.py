@@ -348,3 +348,25 @@ def test_where_overlayfs_is_refused_images_are_copied(isolated_session: None) ->
         assert (user.home / "copied").read_text() == "new\n"
         user.hakobu("run", "--rm", "--read-only", "-v", "etc:/etc", "busybox", "test", "-e", "/etc/passwd")
         remove(user, "changes")
+
+
+def test_a_killed_keeper_is_replaced_and_containers_live_on(isolated_session: None) -> None:
+    """It takes the network driver along. The next daemon's keeper finds who lives in its namespaces, and leads out."""
+    with ordinary_user() as user:
+        user.load("busybox")
+        user.hakobu("run", "-d", "--name", "web", "-p", "8083:80", "busybox", "sh", "-c", _SERVE)
+        before = user.out("inspect", "-f", "{{.State.Pid}}", "web")
+        (keeper,) = [pid for pid, line in user.processes().items() if "hakobu.daemon.rootless.keeper" in line]
+        os.kill(keeper, signal.SIGKILL)
+        user.wait_until(lambda: not any("slirp4netns" in line for line in user.processes().values()), "end of driver")
+        told = user.hakobu("doctor", check=False)
+        assert told.returncode == 1 and "its network is gone" in told.stdout and "kill " in told.stdout
+        user.stop_daemon()
+        assert user.out("inspect", "-f", "{{.State.Status}} {{.State.Pid}}", "web") == f"running {before}"
+        assert user.out("exec", "web", "echo", "again") == "again"
+        assert get("http://127.0.0.1:8083/") == "hello"
+        assert "10.0.2.100" in user.out("run", "--rm", "--network", "host", "busybox", "ip", "addr", "show", "tap0")
+        user.hakobu("run", "-d", "--name", "next", "-p", "8084:80", "busybox", "sh", "-c", _SERVE)
+        user.wait_until(lambda: user.hakobu("exec", "next", "test", "-e", "/index.html").returncode == 0, "page")
+        assert get("http://127.0.0.1:8084/") == "hello"
+        assert user.hakobu("doctor").returncode == 0

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hakobu.daemon.doctor.finding import Finding, found, lacks
+from hakobu.daemon.rootless import legacy
 from hakobu.daemon.rootless.driver import NoDriver, find
 from hakobu.daemon.rootless.namespaces import write_map
 from hakobu.daemon.rootless.subid import ranges
-from hakobu.kernel import mount, process
+from hakobu.kernel import mount, process, scm
 from hakobu.kernel.cgroup import detect
 from hakobu.spec.user_directory import data_directory, runtime_directory
 
@@ -141,6 +142,27 @@ def places() -> Finding:
     return lacks("sockets", f"there is no /run/user/{uid}: they lie below {path}", mend, needed=False)
 
 
+def keeper() -> Finding:
+    """Of the engine that runs: whether somebody still leads its namespaces out."""
+    subject = "network of yours"
+    exec_root = runtime_directory(os.environ, os.getuid(), os.path.isdir)
+    known = legacy.read(f"{exec_root}/keeper")
+    if known is None or legacy.inhabitant(known) is None:
+        return found(subject, "no engine runs")
+    folder_fd = os.open(f"{exec_root}/keeper", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        scm.connect_at(folder_fd, "s").close()
+        return found(subject, "the engine's keeper is there")
+    except OSError:
+        told = "the engine's keeper was killed, and its network is gone: containers run, and reach nothing outside"
+        mend = (
+            f"kill $(cat {exec_root}/hakobu.pid): the next command starts the engine with a network, containers go on"
+        )
+        return lacks(subject, told, mend)
+    finally:
+        os.close(folder_fd)
+
+
 def _name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
@@ -178,4 +200,4 @@ OVERFLOW = 65534
 ANY_USER: tuple[Callable[[], Finding], ...] = (user_namespaces, id_helpers, network, tun)
 """Of the machine: asked by root for its users as well."""
 
-THIS_USER: tuple[Callable[[], Finding], ...] = (subordinate_ids, overlay, cgroups, places)
+THIS_USER: tuple[Callable[[], Finding], ...] = (subordinate_ids, overlay, cgroups, places, keeper)

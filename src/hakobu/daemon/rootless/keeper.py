@@ -21,8 +21,9 @@ from contextlib import suppress
 
 from hakobu.daemon.rootless import delegation as delegations
 from hakobu.daemon.rootless import driver as drivers
+from hakobu.daemon.rootless import legacy
 from hakobu.daemon.rootless.delegation import Delegation
-from hakobu.daemon.rootless.namespaces import Namespaces, make
+from hakobu.daemon.rootless.namespaces import Namespaces, adopt, make
 from hakobu.errors import HakobuError
 from hakobu.kernel import process, scm
 from hakobu.runtime.port_socket import bind
@@ -38,8 +39,7 @@ def main() -> int:
     try:
         # the daemon that starts us is in our cgroup; whoever else is there has it to themselves
         starter = process.pidfd_open(int(sys.argv[3]))
-        delegation = delegations.find(frozenset((os.getpid(), int(sys.argv[3]))))
-        namespaces = make(folder, drivers.find(sys.argv[2]), log_fd, delegation)
+        namespaces, delegation = _namespaces(folder, sys.argv[2], int(sys.argv[3]), log_fd)
     except HakobuError as error:
         return _tell(json.dumps({"message": error.message, "hint": error.hint}), 1)
     except OSError as error:
@@ -53,9 +53,22 @@ def main() -> int:
         _Keeper(namespaces, listening, delegation, starter).run()
     finally:
         os.unlink("s", dir_fd=folder_fd)
+        legacy.forget(folder)
         namespaces.driver.terminate()
         namespaces.driver.wait()
     return 0
+
+
+def _namespaces(folder: str, driver: str, starter: int, log_fd: int) -> tuple[Namespaces, Delegation | None]:
+    """Where containers live on in those of a keeper that was killed, these; else new ones."""
+    known = legacy.read(folder)
+    if known is not None and (pid := legacy.inhabitant(known)) is not None:
+        found = adopt(folder, drivers.find(driver), log_fd, pid, transparent=known.transparent)
+        return found, known.delegation
+    delegation = delegations.find(frozenset((os.getpid(), starter)))
+    made = make(folder, drivers.find(driver), log_fd, delegation)
+    legacy.write(folder, made.fds, delegation, transparent=made.transparent)
+    return made, delegation
 
 
 def _tell(line: str, code: int) -> int:

@@ -34,7 +34,7 @@ from hakobu.kernel.netlink import Netlink
 
 _MS_SLAVE_REC = 1 << 19 | 1 << 14
 _MS_BIND = 1 << 12
-_TYPES = ("user", "mnt", "net", "cgroup")
+TYPES = ("user", "mnt", "net", "cgroup")
 _FLAGS = process.CLONE_NEWUSER | process.CLONE_NEWNS | process.CLONE_NEWNET | process.CLONE_NEWCGROUP
 _READY_S = 10.0
 
@@ -80,12 +80,19 @@ def make(folder: str, driver: drivers.Driver, log_fd: int, delegation: Delegatio
             delegation.settle()
         ours.send(b"mapped")
         transparent = _expect(ours, "ready", "ready, transparent") != "ready"
-        fds = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _TYPES]
+        fds = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in TYPES]
         running = _start(driver, pid, log_fd)
         return Namespaces(*fds, driver=running, transparent=transparent)
     finally:
         ours.close()
         os.waitpid(pid, 0)
+
+
+def adopt(folder: str, driver: drivers.Driver, log_fd: int, pid: int, *, transparent: bool) -> Namespaces:
+    """Those that process `pid` lives in, whose keeper is gone, and the driver with it: a new one leads out again."""
+    _write_resolver(folder, driver)
+    fds = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in TYPES]
+    return Namespaces(*fds, driver=_start(driver, pid, log_fd), transparent=transparent)
 
 
 def user_maps() -> Maps:
