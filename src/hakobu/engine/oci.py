@@ -14,6 +14,7 @@ from hakobu.engine.capabilities import capability_names
 from hakobu.engine.config import EngineConfig
 from hakobu.engine.merge import process_env
 from hakobu.engine.ownership import ALL_IDS, Maps
+from hakobu.engine.validate import named_profile
 from hakobu.errors import Invalid
 from hakobu.kernel import capability
 from hakobu.runtime import defaults
@@ -130,6 +131,7 @@ def _process(container: Container, around: Surroundings) -> Process:
         rlimits=_rlimits(container, around),
         capabilities=CapabilitySets(bounding=names, effective=names, permitted=names),
         no_new_privileges=spec.security.no_new_privileges or around.config.no_new_privileges,
+        apparmor_profile=named_profile(spec.security),
         oom_score_adj=spec.oom_score_adj or None,
     )
 

@@ -11,9 +11,10 @@ from hakobu.engine import cpuset
 from hakobu.engine.capabilities import capability_names
 from hakobu.engine.records import Records
 from hakobu.errors import HakobuError, Invalid, Kind
+from hakobu.kernel import apparmor
 from hakobu.kernel.signal import parse_signal
 from hakobu.spec import own_label
-from hakobu.spec.container import ContainerSpec
+from hakobu.spec.container import ContainerSpec, Security
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\Z", re.ASCII)
 _MIN_MEMORY = 6 << 20
@@ -58,8 +59,20 @@ def check_spec(spec: ContainerSpec, records: Records) -> tuple[str, ...]:
     _check_limits(spec)
     _check_modes(spec, records)
     _check_combinations(spec)
+    _check_profile(spec.security)
     own_label.asked(spec.labels)
     return tuple(_warnings(spec))
+
+
+def named_profile(security: Security) -> str:
+    """The AppArmor profile to apply; empty where the kernel's own choice is to hold."""
+    return "" if security.apparmor_profile == "unconfined" else security.apparmor_profile
+
+
+def _check_profile(security: Security) -> None:
+    """A profile that nobody enforces is no confinement: refused, not passed over."""
+    if (name := named_profile(security)) and not apparmor.is_enabled():
+        raise NotSupported("SecurityOpt", f"apparmor={name}: this kernel has no AppArmor")
 
 
 def _check_process(spec: ContainerSpec) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 
 from hakobu.errors import Invalid
-from hakobu.kernel import capability
+from hakobu.kernel import apparmor, capability
 from hakobu.kernel.rlimit import RLIMITS
 from hakobu.runtime.plan.options import parse_options
 from hakobu.runtime_cli.context import Context
@@ -64,7 +64,7 @@ def adapt(process: Process, context: Context) -> Process:
 
 def check_labels(process: Process) -> None:
     """A label that nobody enforces is no confinement: refused, not passed over."""
-    if process.apparmor_profile and not _is_on("/sys/module/apparmor/parameters/enabled"):
+    if process.apparmor_profile and not apparmor.is_enabled():
         raise Invalid(
             f"apparmor profile {process.apparmor_profile!r}: this kernel has no AppArmor",
             field="process.apparmorProfile",
@@ -73,14 +73,6 @@ def check_labels(process: Process) -> None:
         raise Invalid(
             f"selinux label {process.selinux_label!r}: this host has no SELinux", field="process.selinuxLabel"
         )
-
-
-def _is_on(path: str) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(1) == b"Y"
-    except OSError:
-        return False
 
 
 def _held(sets: CapabilitySets, context: Context) -> CapabilitySets:
