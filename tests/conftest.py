@@ -16,3 +16,5 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, _end)
+    # a run in the background of a shell script has it ignored, and so would have whatever the tests start and interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
