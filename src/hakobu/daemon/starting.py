@@ -65,7 +65,7 @@ async def _run(settings: Settings) -> None:
     instance = settings.engine.instance
     for path, mode in ((instance.data_root, 0o710), (instance.exec_root, 0o711)):
         os.makedirs(path, mode=mode, exist_ok=True)
-    os.chmod(instance.data_root, 0o710)
+    os.chmod(instance.data_root, os.stat(instance.data_root).st_mode & 0o750)  # an earlier engine's let everybody pass
     with _pidfile(settings.pidfile):
         shims = Shims(instance.shims_dir, failpoint=settings.engine.failpoints)
         launcher = asyncio.create_task(shims.open())
