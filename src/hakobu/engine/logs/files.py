@@ -19,16 +19,22 @@ class LogFile:
 
 
 def rotated(path: str) -> tuple[LogFile, ...]:
-    """`path.N`, …, `path.1` (possibly `.gz`), oldest first; without the current file."""
+    """`path.N`, …, `path.1` (possibly `.gz`), oldest first; without the current file.
+
+    One number may be missing: a rotation that is at work moves each to the next, from the highest down.
+    """
     found: list[LogFile] = []
+    missing = 0
     for number in range(1, 1000):
         plain, packed = f"{path}.{number}", f"{path}.{number}.gz"
         if os.path.exists(plain):
             found.append(LogFile(plain, compressed=False))
         elif os.path.exists(packed):
             found.append(LogFile(packed, compressed=True))
-        else:
+        elif missing:
             break
+        else:
+            missing = 1
     return tuple(reversed(found))
 
 

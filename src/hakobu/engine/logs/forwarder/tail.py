@@ -115,9 +115,13 @@ class Tail:
         before = _inode(self._path)
         for file in _from(self._path, self._from_ns):
             try:
-                self._files.append(file.open())
+                opened = file.open()
             except FileNotFoundError:
                 continue
+            if any(os.path.sameopenfile(opened.fileno(), other.fileno()) for other in self._files):
+                opened.close()  # a rotation at work has moved it to the next name meanwhile
+            else:
+                self._files.append(opened)
         if not self._files and self._held >= 0:
             self._files.append(os.fdopen(self._held, "rb"))
             self._held = -1
