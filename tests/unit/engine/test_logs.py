@@ -3,11 +3,13 @@
 import asyncio
 import gzip
 import json
+import os
 import struct
 
 import pytest
 
 from hakobu.engine.logs import stream
+from hakobu.engine.logs.forwarder.tail import Place, Tail
 from hakobu.engine.logs.lines import parse_time_ns
 from hakobu.engine.logs.scan import Scan
 from hakobu.engine.services import LogQuery
@@ -111,3 +113,27 @@ def test_a_large_log_is_read_by_a_process_of_its_own(tmp_path):
         return b"".join([c async for c in stream(str(path), LogQuery(), False, lambda: True)])
 
     assert asyncio.run(scenario()).decode().split() == [f"line{n}" for n in range(9000)]
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_a_rotation_at_work_hides_no_older_file(tmp_path, missing):
+    """It renames from the highest number down: at any moment one may be missing, and what is older is still there."""
+    path = tmp_path / "log"
+    numbers = [n for n in (4, 3, 2, 1) if n != missing]
+    for n in numbers:
+        (tmp_path / f"log.{n}").write_text(line(9 - n))
+    path.write_text(line(9))
+    assert text(path) == "".join(f"line{9 - n}\n" for n in numbers) + "line9\n"
+    tail = Tail(str(path), Place())
+    assert [told.text for told in tail.read()] == [f"line{9 - n}" for n in numbers] + ["line9"]
+    tail.close()
+
+
+def test_a_file_that_has_two_names_in_a_rotation_is_told_once(tmp_path):
+    path = tmp_path / "log"
+    (tmp_path / "log.2").write_text(line(1))
+    os.link(tmp_path / "log.2", tmp_path / "log.1")  # seen under its old name and then under its next one
+    path.write_text(line(2))
+    tail = Tail(str(path), Place())
+    assert [told.text for told in tail.read()] == ["line1", "line2"]
+    tail.close()
