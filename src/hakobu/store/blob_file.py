@@ -40,13 +40,12 @@ class BlobFile:
         self._thread: threading.Thread | None = None
         self._error: OSError | None = None
         self._is_direct = False
-        self._head = self._offset = 0
+        self._offset = 0
 
     def write(self, data: bytes | memoryview) -> None:
         rest = memoryview(data)
-        if self._head < HEAD_BYTES:
-            head, rest = rest[: HEAD_BYTES - self._head], rest[HEAD_BYTES - self._head :]
-            self._head += len(head)
+        if (left := HEAD_BYTES - self._offset) > 0:  # only the thread moves it further, and never below
+            head, rest = rest[:left], rest[left:]
             self._hash.update(head)
             self._write_plainly(head)
         while rest:

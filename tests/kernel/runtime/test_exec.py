@@ -318,6 +318,36 @@ def test_an_announced_exec_runs_and_one_that_never_comes_costs_nothing_long(tmp_
     in_bed(tmp_path, body)
 
 
+def test_behind_a_client_s_exec_the_next_is_made_ready_for_and_behind_a_health_check_not(tmp_path: Path) -> None:
+    async def body(bed: Bed) -> None:
+        box = bed.box(config("sleep", "100"))
+        shim = (await box.start()).shim_pid
+
+        def starters() -> list[str]:
+            children = Path(f"/proc/{shim}/task/{shim}/children").read_text().split()
+            servers = [pid for pid in children if Path(f"/proc/{pid}/comm").read_text() == "hakobu-shim\n"]
+            return [pid for s in servers for pid in Path(f"/proc/{s}/task/{s}/children").read_text().split()]
+
+        async def until(count: int) -> None:
+            async with asyncio.timeout(10):
+                while len(starters()) != count:
+                    await asyncio.sleep(0.01)
+
+        bed.shims.foresee_exec(box.id)
+        assert await box.output_of("echo", "hi") == (0, b"hi\n", b"")
+        await until(1)
+        (ready,) = starters()
+        assert await box.output_of("echo", "again") == (0, b"again\n", b"")  # by that one
+        await until(1)
+        assert starters() != [ready]
+        await until(0)  # nobody came
+        assert await box.output_of("echo", "health") == (0, b"health\n", b"")
+        await asyncio.sleep(0.1)  # nothing to wait for: it must not come
+        assert starters() == []
+
+    in_bed(tmp_path, body)
+
+
 def test_a_container_ends_although_an_exec_is_being_born_in_that_moment(tmp_path: Path) -> None:
     """A process in its pid namespace that nobody has reaped would keep the first one from ending, for ever."""
 

@@ -97,6 +97,7 @@ class Server:
         self._confinement = Confinement(self._loop, self._oom)
         self._confinement.adopt(held.cgroup)
         self._foreseen: Starter | None = None
+        self._announced: set[str] = set()
         self._over = False
         self._started = prepared is None
         if prepared is not None:
@@ -316,6 +317,8 @@ class Server:
         session = Session(self._loop, stdio, None, self._detached(exec_id), lambda s: self._exec_ended(exec_id, s))
         plan_fd = fds.pop(0)
         try:
+            if self._foreseen is not None:
+                self._announced.add(exec_id)
             starter, self._foreseen = self._foreseen or Starter(), None
             session.spawn(starter, plan_fd, init.pid)
         finally:
@@ -449,7 +452,9 @@ class Server:
         if (session := self._unacknowledged.pop(exec_id, None)) is not None:
             session.streams.close()
             self._parting = [s for s in (*self._parting, session) if any(not c.closed for c in s.streams.clients)]
-            self._loop.after(AGAIN_S, lambda: self._make_ready(ample=True))  # who runs one mostly runs another
+            if exec_id in self._announced:  # a client's, which mostly runs another; not a health check's
+                self._announced.discard(exec_id)
+                self._loop.after(AGAIN_S, lambda: self._make_ready(ample=True))
             self._maybe_leave()
 
     def _acknowledge(self, request: Message, fds: list[int], give: list[int]) -> Json:
